@@ -1,0 +1,123 @@
+//! What computes: one training step, one update, one prediction, and the state between them.
+//!
+//! The trainer knows only [`Engine`]. Randomness is counter-based and keyed by (seed, step, site, index), with indices
+//! that count within the whole step, so that micro-batches and engines draw the same masks.
+
+pub mod reference;
+
+use crate::encode::Batch;
+
+/// Where a batch stands in its step, and what its loss is divided by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepPart {
+    /// Seed of the dropout stream.
+    pub seed: u64,
+    /// Step number, from 0.
+    pub step: u64,
+    /// Tokens of the step's earlier micro-batches: the index of this part's first token within the step.
+    pub first_token: usize,
+    /// Sequences of the step's earlier micro-batches.
+    pub first_sequence: usize,
+    /// Sequences of the whole step: the loss is their mean.
+    pub sequences: usize,
+}
+
+/// Values of one update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// Updates done before this one.
+    pub step: u64,
+    /// Learning rate.
+    pub learning_rate: f64,
+    /// Adam with bias correction or without.
+    pub bias_correction: bool,
+    /// Adam's first decay.
+    pub beta1: f64,
+    /// Adam's second decay.
+    pub beta2: f64,
+    /// Adam's epsilon.
+    pub epsilon: f64,
+    /// Weight decay of the parameters that decay.
+    pub weight_decay: f64,
+    /// Global norm above which gradients are scaled down; 0 for never.
+    pub max_grad_norm: f64,
+}
+
+/// Outputs of the head for a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Logits {
+    /// `[B][labels]`; one column for a regression.
+    Sequence(Vec<Vec<f32>>),
+    /// Start and end logits of each sequence's own tokens, `[B][length]` each.
+    Span { start: Vec<Vec<f32>>, end: Vec<Vec<f32>> },
+}
+
+/// A batch predicted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Head outputs.
+    pub logits: Logits,
+    /// Sum over the sequences of their losses; `None` where targets are hidden.
+    pub loss_sum: Option<f64>,
+}
+
+/// A named array of 32-bit floats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedArray {
+    /// Path in the checkpoint.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Everything an engine must remember to go on as if never interrupted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngineState {
+    /// Parameters, in the engine's order.
+    pub parameters: Vec<NamedArray>,
+    /// Adam's first moments, same order.
+    pub first_moments: Vec<NamedArray>,
+    /// Adam's second moments, same order.
+    pub second_moments: Vec<NamedArray>,
+}
+
+/// Why an engine could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The tensor library failed.
+    #[error("{0}")]
+    Tensor(#[from] candle_core::Error),
+    /// A sequence, id or label does not fit the model.
+    #[error("{0}")]
+    Input(String),
+    /// Weights do not fit the model.
+    #[error("{0}")]
+    Weights(String),
+}
+
+/// One model being trained or used.
+pub trait Engine {
+    /// Adds the gradient of (sum of the batch's losses) / `part.sequences` and returns that loss, before any update.
+    /// Dropout is on.
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError>;
+
+    /// Clips by global norm, moves every parameter, clears the gradients; returns the norm before clipping.
+    fn update(&mut self, update: &Update) -> Result<f64, EngineError>;
+
+    /// Head outputs without dropout, and the loss where targets are known.
+    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError>;
+
+    /// The accumulated gradients, in parameter order; zeros where nothing was accumulated.
+    fn gradients(&self) -> Result<Vec<NamedArray>, EngineError>;
+
+    /// The parameters, named as in a Hugging Face checkpoint.
+    fn parameters(&self) -> Result<Vec<NamedArray>, EngineError>;
+
+    /// Everything needed to go on.
+    fn save(&self) -> Result<EngineState, EngineError>;
+
+    /// Goes back to a saved state of the same model.
+    fn restore(&mut self, state: &EngineState) -> Result<(), EngineError>;
+}

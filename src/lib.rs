@@ -1,0 +1,29 @@
+//! Reproduces published results of BERT-family encoders on GLUE and SQuAD.
+//!
+//! An experiment (a YAML file) is read by [`spec`], multiplied out into runs by [`plan`], given its files by [`fetch`],
+//! turned into examples by [`dataset`] and token ids by [`encode`], trained by [`train`] on an [`engine`], scored by
+//! [`score`] and written down as one [`record`] a run. Everything a reader sees afterwards ([`report`], [`check`]) is a
+//! pure function of records and of the published numbers in [`paper`].
+//!
+//! The modules below stand in dependency order: a module uses only those above it, and a test holds them to it.
+
+pub mod check;
+pub mod cli;
+pub mod dataset;
+pub mod encode;
+pub mod engine;
+pub mod estimate;
+pub mod event;
+pub mod exit;
+pub mod family;
+pub mod fetch;
+pub mod paper;
+pub mod pipeline;
+pub mod plan;
+pub mod random;
+pub mod record;
+pub mod report;
+pub mod score;
+pub mod spec;
+pub mod task;
+pub mod train;

@@ -1,0 +1,135 @@
+//! A recipe: every value that decides how a run is fine-tuned, resolved. Nothing in it has a default.
+//!
+//! Where the paper, the released code and Hugging Face disagree, the choice is a value here: `schedule`, `rounding`,
+//! `bias_correction`, `doc_stride_unit`, `truncation`.
+
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate moves after warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// From the peak at the end of warm-up to zero at the last step (Hugging Face).
+    LinearFromWarmupEnd,
+    /// `1 - step / total` from step 0, replaced by the ramp during warm-up (released BERT code): the rate jumps down
+    /// where warm-up ends.
+    LinearFromStart,
+    /// The peak, after warm-up, until the end.
+    Constant,
+}
+
+/// How step counts are rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rounding {
+    /// The last partial batch is a step, warm-up steps round up (Hugging Face).
+    Up,
+    /// `int(examples / batch * epochs)` steps and `int(steps * warmup)`: both round down (released BERT code).
+    Down,
+}
+
+/// What `doc_stride` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocStrideUnit {
+    /// Tokens between the starts of neighbouring windows (released BERT code).
+    Step,
+    /// Tokens shared by neighbouring windows (Hugging Face).
+    Overlap,
+}
+
+/// How a pair that is too long is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Truncation {
+    /// A token at a time off the longer text, off the second on a tie (`_truncate_seq_pair` of the released code).
+    ReleasedCode,
+    /// `longest_first` of the tokenizers library.
+    LongestFirst,
+}
+
+/// Which state of a run is scored and kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeepWeights {
+    /// The weights after the last step.
+    Last,
+    /// The weights of the evaluation with the best primary metric on dev.
+    BestOnDev,
+}
+
+/// When dev is evaluated during training; it always is after the last step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evaluate {
+    /// After each epoch.
+    EveryEpoch,
+    /// After every so many steps.
+    EverySteps(u64),
+    /// Only after the last step.
+    AtEnd,
+}
+
+/// How one run is trained, complete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of the preset that filled what the spec left open.
+    pub preset: String,
+    /// Passes over the training split.
+    pub epochs: f64,
+    /// Examples (for SQuAD: windows) per optimizer step.
+    pub batch_size: usize,
+    /// Examples per accumulated micro-batch; does not change a result beyond rounding.
+    pub micro_batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Learning-rate schedule.
+    pub schedule: Schedule,
+    /// Share of all steps that warm up linearly from 0.
+    pub warmup: f64,
+    /// Rounding of step counts.
+    pub rounding: Rounding,
+    /// Adam with bias correction (textbook, PyTorch) or without (released BERT code).
+    pub bias_correction: bool,
+    /// Adam's first decay.
+    pub beta1: f64,
+    /// Adam's second decay.
+    pub beta2: f64,
+    /// Adam's epsilon, added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, on every parameter but biases and LayerNorm's.
+    pub weight_decay: f64,
+    /// Global gradient norm above which gradients are scaled down; 0 switches clipping off.
+    pub max_grad_norm: f64,
+    /// Dropout of hidden states and attention; `None` takes the checkpoint's config.
+    pub dropout: Option<f64>,
+    /// Standard deviation of the new head's weights (biases are 0); released code truncates at two deviations.
+    pub initializer_range: f64,
+    /// Whether the head's normal distribution is cut at two standard deviations (released BERT code) or not (PyTorch).
+    pub truncated_normal: bool,
+    /// Longest sequence, special tokens included.
+    pub max_seq_length: usize,
+    /// How pairs are cut.
+    pub truncation: Truncation,
+    /// SQuAD: distance or overlap of windows, in tokens.
+    pub doc_stride: usize,
+    /// SQuAD: what `doc_stride` counts.
+    pub doc_stride_unit: DocStrideUnit,
+    /// SQuAD: tokens kept of a question; 0 keeps all (Hugging Face).
+    pub max_query_length: usize,
+    /// SQuAD: longest answer, in tokens.
+    pub max_answer_length: usize,
+    /// SQuAD: candidates per window.
+    pub n_best_size: usize,
+    /// SQuAD: whether a start must lie in the window where its token has most context (released BERT code).
+    pub max_context: bool,
+    /// When dev is evaluated.
+    pub evaluate: Evaluate,
+    /// Evaluations without a better primary metric after which training stops; 0 never stops.
+    pub early_stopping: usize,
+    /// Which weights are scored and kept.
+    pub keep_weights: KeepWeights,
+    /// Steps between snapshots; 0 writes one at each epoch's end only.
+    pub snapshot_steps: u64,
+}

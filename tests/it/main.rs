@@ -1,0 +1,1 @@
+//! What a user sees: one binary of integration tests, a file per subject.
