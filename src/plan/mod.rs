@@ -1,5 +1,7 @@
 //! An experiment multiplied out into runs. Pure: no network, no tensors.
 
+pub mod steps;
+
 use crate::spec::recipe::Recipe;
 use crate::task::Task;
 use std::collections::BTreeMap;
