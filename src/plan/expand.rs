@@ -2,9 +2,10 @@
 
 use super::identity::run_id;
 use super::only::Only;
-use super::resolve::{recipes, resolve};
+use super::resolve::recipes;
 use super::steps::total_steps;
-use super::{Checkpoint, DataSource, EngineKind, Options, Plan, PlanError, Resolved, Run, RunId};
+use super::values::resolved;
+use super::{Checkpoint, DataSource, Options, Plan, PlanError, Run, RunId};
 use crate::spec::recipe::Recipe;
 use crate::spec::{CheckpointSpec, Experiment};
 use crate::task::{Head, SplitRole, Task};
@@ -125,59 +126,4 @@ fn refuse_duplicates(runs: &[Run]) -> Result<(), PlanError> {
         }
     }
     Ok(())
-}
-
-/// Every value of the plan and its source; a field that differs between tasks has a row for each of its values.
-fn resolved(experiment: &Experiment, options: &Options, runs: &[Run]) -> Vec<Resolved> {
-    let mut tasks: Vec<&'static Task> = Vec::new();
-    for run in runs {
-        if !tasks.contains(&run.task) {
-            tasks.push(run.task);
-        }
-    }
-    let mut rows = general(experiment, options);
-    let resolutions: Vec<_> = tasks.iter().map(|task| (task.name, resolve(experiment, task))).collect();
-    let fields = resolutions.first().map_or(0, |(_, resolution)| resolution.len());
-    for field in 0..fields {
-        let mut of_field: Vec<Resolved> = Vec::new();
-        for (task, resolution) in &resolutions {
-            let (name, given) = &resolution[field];
-            let value: Vec<String> = given.values.iter().map(ToString::to_string).collect();
-            let row = Resolved::new(&format!("train.{name}"), value.join(", "), &given.source);
-            match of_field.iter_mut().find(|known| known.value == row.value && known.source == row.source) {
-                Some(known) => known.tasks.push(task),
-                None => of_field.push(Resolved { tasks: vec![task], ..row }),
-            }
-        }
-        if let [only] = of_field.as_mut_slice() {
-            only.tasks.clear();
-        }
-        rows.append(&mut of_field);
-    }
-    rows
-}
-
-/// The values that are not of the recipe.
-fn general(experiment: &Experiment, options: &Options) -> Vec<Resolved> {
-    let source = |name: &str| experiment.sources.get(name).map_or("this program's default", String::as_str);
-    let flag = |given: bool, name: &str| if given { format!("--{name}") } else { "this program's default".into() };
-    let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    let mut rows = vec![Resolved::new("train.preset", experiment.train.preset.name, &experiment.train.preset_source)];
-    match options.seeds {
-        Some(count) => rows.push(Resolved::new("seeds", format!("1 to {count}"), "--seeds")),
-        None => {
-            rows.push(Resolved::new("seeds", list(&experiment.seeds), source("seeds")));
-            for (checkpoint, count) in &experiment.restarts {
-                let value = format!("1 to {count}");
-                rows.push(Resolved::new(&format!("seeds of {checkpoint}"), value, source("restarts")));
-            }
-        }
-    }
-    let limit = options.limit.map_or("none".into(), |limit| format!("first {limit} rows of every split"));
-    rows.push(Resolved::new("select", experiment.select.to_string(), source("select")));
-    rows.push(Resolved::new("limit", limit, &flag(options.limit.is_some(), "limit")));
-    rows.push(Resolved::new("engine", options.engine.name(), &flag(options.engine_given, "engine")));
-    rows.push(Resolved::new("device", &options.device, &flag(options.device_given, "device")));
-    rows.push(Resolved::new("dtype", &options.dtype, &format!("engine {}", EngineKind::Reference.name())));
-    rows
 }

@@ -1,13 +1,15 @@
 //! An experiment multiplied out into runs. Pure: no network, no tensors.
 //!
 //! `resolve` fills a recipe (spec, then preset) and remembers where each value came from; `expand` multiplies checkpoints,
-//! tasks, grid and seeds; `identity` gives each run its id; `only` narrows; `steps` counts.
+//! tasks, grid and seeds; `identity` gives each run its id; `only` narrows; `steps` counts; `values` lists every
+//! resolved value with its source.
 
 pub mod expand;
 mod identity;
 mod only;
 mod resolve;
 pub mod steps;
+mod values;
 
 pub use expand::{expand, steps};
 
