@@ -4,6 +4,7 @@
 //! line of output a case.
 
 mod models;
+mod schedule;
 
 use std::path::{Path, PathBuf};
 
