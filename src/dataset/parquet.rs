@@ -6,9 +6,11 @@
 use super::error::{At, bytes_of};
 use super::{DatasetError, Position};
 use polars::prelude::{Column, DataFrame, DataType, ParallelStrategy, ParquetReader, SerReader, Series};
+use std::cell::Cell;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 const MAGIC: &[u8] = b"PAR1";
 /// Key under which the hub keeps the features of a data set.
@@ -27,11 +29,9 @@ impl Table {
         let bytes = bytes_of(path)?;
         let damaged = |reason: String| DatasetError::Parquet { path: path.to_owned(), reason };
         check_frame(&bytes).map_err(damaged)?;
-        // polars and the decoders under it assert where a damaged page contradicts its header. The bytes are this
-        // call's own, so nothing half-changed survives a caught panic. (Panics on abort-on-panic builds stay aborts.)
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes)));
+        let decoded = quietly(|| decode(bytes));
         let (frame, features) = decoded
-            .map_err(|_| damaged("its pages contradict their headers".to_owned()))?
+            .ok_or_else(|| damaged("its pages contradict their headers".to_owned()))?
             .map_err(|error| damaged(error.to_string()))?;
         Ok(Table { path: path.to_owned(), frame, features })
     }
@@ -137,9 +137,35 @@ fn check_frame(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+thread_local! {
+    /// Whether this thread is inside [`quietly`].
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `decode`, or answers `None` where it panics, without the panic's text on standard error.
+///
+/// polars asserts where a damaged file contradicts itself, so a panic there is a fact about the file. The bytes are the
+/// call's own, so nothing half-changed outlives a caught panic; other threads' panics are shown as ever.
+fn quietly<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let shown = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !DECODING.get() {
+                shown(panic);
+            }
+        }));
+    });
+    DECODING.set(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(false);
+    decoded.ok()
+}
+
 type Decoded = (DataFrame, Option<serde_json::Value>);
 
 fn decode(bytes: Vec<u8>) -> polars::prelude::PolarsResult<Decoded> {
+    // On this thread alone: `quietly` can't see others.
     let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);
     let metadata = reader.get_metadata()?;
     let pairs = metadata.key_value_metadata.iter().flatten();

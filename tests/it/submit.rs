@@ -1,0 +1,1 @@
+//! The files that evaluation servers take.
