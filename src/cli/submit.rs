@@ -3,7 +3,7 @@
 use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::record::Record;
-use crate::submit::{Report, Source, TaskPredictions, best_runs, glue_zip, run_folder, write_squad};
+use crate::submit::{Report, Source, best_runs, glue_zip, run_folder, write_squad};
 use crate::task::{Head, Task};
 use std::path::{Path, PathBuf};
 
@@ -33,47 +33,64 @@ pub fn run(args: &SubmitArgs, console: &Console) -> Result<Exit, CliError> {
         let message = format!("experiment `{name}` has no finished run to submit");
         return Err(CliError { hint: Some("`repro run` it first".to_owned()), ..CliError::new(Exit::Usage, message) });
     }
-    let mut glue = Vec::new();
-    for (task, record) in best {
-        let folder = runs.join(&record.id);
-        console.result(&format!("{task}: run {}", record.id));
-        match task.head {
-            Head::Span => submit_squad(task, &folder, &args.out, console)?,
-            _ => glue.extend(run_folder::glue_predictions(&folder, task).map_err(refused)?),
-        }
-    }
-    submit_glue(&glue, &args.out, console)?;
+    let submission = write(&best, &runs, &args.out)?;
+    console.result(&if console.json { submission.json() } else { submission.text() });
     Ok(Exit::Fine)
 }
 
-fn submit_squad(task: &'static Task, folder: &Path, out: &Path, console: &Console) -> Result<(), CliError> {
-    let predictions = run_folder::squad_predictions(folder, task).map_err(refused)?;
-    for file in write_squad(&out.join(task.name), &predictions).map_err(refused)? {
-        console.result(&format!("wrote {}", file.display()));
-    }
-    Ok(())
+/// What was written.
+#[derive(Default)]
+struct Submission {
+    /// Task and run id.
+    runs: Vec<(&'static str, String)>,
+    files: Vec<PathBuf>,
+    glue: Option<Report>,
 }
 
-fn submit_glue(predictions: &[TaskPredictions], out: &Path, console: &Console) -> Result<(), CliError> {
-    if predictions.is_empty() {
-        return Ok(());
+fn write(best: &[(&'static Task, &Record)], runs: &Path, out: &Path) -> Result<Submission, CliError> {
+    let mut submission = Submission::default();
+    let mut glue = Vec::new();
+    for (task, record) in best {
+        let folder = runs.join(&record.id);
+        submission.runs.push((task.name, record.id.clone()));
+        if task.head == Head::Span {
+            let predictions = run_folder::squad_predictions(&folder, task).map_err(refused)?;
+            submission.files.extend(write_squad(&out.join(task.name), &predictions).map_err(refused)?);
+        } else {
+            glue.extend(run_folder::glue_predictions(&folder, task).map_err(refused)?);
+        }
     }
-    let path = out.join("glue.zip");
-    let report = glue_zip(&path, predictions).map_err(refused)?;
-    console.result(&described(&path, &report));
-    Ok(())
+    if !glue.is_empty() {
+        let path = out.join("glue.zip");
+        submission.glue = Some(glue_zip(&path, &glue).map_err(refused)?);
+        submission.files.push(path);
+    }
+    Ok(submission)
 }
 
-fn described(path: &Path, report: &Report) -> String {
-    let mut lines = vec![format!("wrote {}", path.display())];
-    for submitted in &report.files {
-        let source = if submitted.source == Source::Majority { ", majority class" } else { "" };
-        lines.push(format!("  {}: {} rows{source}", submitted.file, submitted.rows));
+impl Submission {
+    fn missing(&self) -> &[&'static str] {
+        self.glue.as_ref().map_or(&[], |report| &report.missing)
     }
-    if !report.missing.is_empty() {
-        lines.push(format!("  missing, so the server will refuse the zip: {}", report.missing.join(", ")));
+
+    fn json(&self) -> String {
+        let runs: serde_json::Map<_, _> =
+            self.runs.iter().map(|(task, id)| (task.to_string(), id.as_str().into())).collect();
+        serde_json::json!({ "runs": runs, "files": self.files, "missing": self.missing() }).to_string()
     }
-    lines.join("\n")
+
+    fn text(&self) -> String {
+        let mut lines: Vec<String> = self.runs.iter().map(|(task, id)| format!("{task}: run {id}")).collect();
+        lines.extend(self.files.iter().map(|file| format!("wrote {}", file.display())));
+        for submitted in self.glue.iter().flat_map(|report| &report.files) {
+            let source = if submitted.source == Source::Majority { ", majority class" } else { "" };
+            lines.push(format!("  {}: {} rows{source}", submitted.file, submitted.rows));
+        }
+        if !self.missing().is_empty() {
+            lines.push(format!("  missing, so the server will refuse the zip: {}", self.missing().join(", ")));
+        }
+        lines.join("\n")
+    }
 }
 
 /// The spec's `name`.

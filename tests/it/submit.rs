@@ -177,17 +177,58 @@ fn a_question_without_odds_or_answer_is_named() {
     assert_eq!(error, "squad_v2: split `validation` has 11872 predictions, expected 11873");
 }
 
+/// A project folder with experiment `x`: records of WNLI runs (id, dev accuracy), and each run's test predictions.
+fn project(runs: &[(&str, f64)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.yaml"), "name: x\ntasks: [wnli]\n").unwrap();
+    std::fs::create_dir(folder.path().join("records")).unwrap();
+    for (class, (id, accuracy)) in runs.iter().enumerate() {
+        let mut record: serde_json::Value = serde_json::from_str(include_str!("submit/record.json")).unwrap();
+        record["id"] = (*id).into();
+        record["scores"][0]["value"] = (*accuracy).into();
+        std::fs::write(folder.path().join(format!("records/{id}.json")), record.to_string()).unwrap();
+        let lines: String = (0..146).map(|row| format!("{row},{class}\n")).collect();
+        let run = folder.path().join("runs").join(id);
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("predictions.test.csv"), format!("id,prediction\n{lines}")).unwrap();
+    }
+    folder
+}
+
+/// `repro submit x.yaml` there: exit code, standard output, standard error.
+fn submit(project: &Path, flags: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
+    let output = command.current_dir(project).args(["submit", "x.yaml", "--from", "."]).args(flags).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_command_submits_the_best_run_on_dev() {
+    let project = project(&[("aaaa", 0.52), ("bbbb", 0.56)]);
+    let (exit, stdout, stderr) = submit(project.path(), &[]);
+    assert_eq!((exit, stderr.as_str()), (Some(0), ""));
+    let expected = "wnli: run bbbb\nwrote submission/glue.zip\n  WNLI.tsv: 146 rows\n  missing, so the server will \
+                    refuse the zip: MNLI-m.tsv, MNLI-mm.tsv, QQP.tsv, QNLI.tsv, SST-2.tsv, CoLA.tsv, STS-B.tsv, \
+                    MRPC.tsv, RTE.tsv, AX.tsv\n";
+    assert_eq!(stdout, expected);
+    assert!(in_zip(&project.path().join("submission/glue.zip"), "WNLI.tsv").starts_with("index\tprediction\n0\t1\n"));
+}
+
+#[test]
+fn the_command_speaks_json() {
+    let project = project(&[("aaaa", 0.52)]);
+    let (_, stdout, _) = submit(project.path(), &["--json"]);
+    let value: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(value["runs"]["wnli"], "aaaa");
+    assert_eq!(value["files"], serde_json::json!(["submission/glue.zip"]));
+    assert_eq!(value["missing"].as_array().unwrap().len(), 10);
+}
+
 #[test]
 fn the_command_says_what_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    let spec = folder.path().join("x.yaml");
-    std::fs::write(&spec, "name: x\ntasks: [wnli]\n").unwrap();
-    std::fs::create_dir(folder.path().join("records")).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_repro"))
-        .args(["submit", spec.to_str().unwrap(), "--from", folder.path().to_str().unwrap()])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let expected = "error: experiment `x` has no finished run to submit\nhint: `repro run` it first\n";
-    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+    let project = project(&[]);
+    let (exit, _, stderr) = submit(project.path(), &[]);
+    assert_eq!(exit, Some(2));
+    assert_eq!(stderr, "error: experiment `x` has no finished run to submit\nhint: `repro run` it first\n");
 }
