@@ -25,5 +25,6 @@ pub mod record;
 pub mod report;
 pub mod score;
 pub mod spec;
+pub mod submit;
 pub mod task;
 pub mod train;

@@ -2,3 +2,5 @@
 
 mod plan;
 mod spec;
+mod dataset;
+mod submit;
