@@ -100,18 +100,18 @@ impl Layout {
     }
 }
 
+/// Texts are the runs of tokens that the post-processor does not mark as special.
 fn slots(framed: &Encoding) -> Vec<Slot> {
-    let special = framed.get_special_tokens_mask();
     let mut slots = Vec::new();
-    for (position, sequence) in framed.get_sequence_ids().into_iter().enumerate() {
+    let mut texts = 0;
+    for (position, &special) in framed.get_special_tokens_mask().iter().enumerate() {
         let type_id = framed.get_type_ids()[position];
-        let slot = match sequence {
-            Some(index) if special[position] == 0 => Slot::Text { index, type_id },
-            _ => Slot::Special { id: framed.get_ids()[position], type_id },
-        };
-        // The probe's word may be several tokens: they are one place.
-        if matches!(slot, Slot::Special { .. }) || slots.last() != Some(&slot) {
-            slots.push(slot);
+        if special == 1 {
+            slots.push(Slot::Special { id: framed.get_ids()[position], type_id });
+        } else if !matches!(slots.last(), Some(Slot::Text { .. })) {
+            // The probe's word may be several tokens: they are one place.
+            slots.push(Slot::Text { index: texts, type_id });
+            texts += 1;
         }
     }
     slots
