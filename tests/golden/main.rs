@@ -31,3 +31,5 @@ pub fn json(path: &Path) -> Option<serde_json::Value> {
     };
     Some(serde_json::from_str(&text).unwrap())
 }
+mod squad_features;
+mod tokenization;
