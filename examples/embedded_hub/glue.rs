@@ -62,48 +62,55 @@ pub fn cola(dice: &mut Dice) -> Row {
     Row { sentences: vec![capitalised(&sentence) + "."], label: f64::from(u8::from(acceptable)) }
 }
 
-/// Five facts that a sentence tells; each number indexes a table of `words`.
+/// Five facts that a sentence tells; each number indexes a table of `words`, `None` is told vaguely (`someone`).
 #[derive(Clone, Copy)]
 struct Facts {
-    person: usize,
-    action: usize,
-    quality: usize,
-    thing: usize,
-    place: usize,
+    person: Option<usize>,
+    action: Option<usize>,
+    quality: Option<usize>,
+    thing: Option<usize>,
+    place: Option<usize>,
 }
 
 impl Facts {
     fn throw(dice: &mut Dice) -> Self {
         Facts {
-            person: dice.below(PEOPLE.len()),
-            action: dice.below(ACTIONS.len()),
-            quality: dice.below(QUALITIES.len()),
-            thing: dice.below(THINGS.len()),
-            place: dice.below(PLACES.len()),
+            person: Some(dice.below(PEOPLE.len())),
+            action: Some(dice.below(ACTIONS.len())),
+            quality: Some(dice.below(QUALITIES.len())),
+            thing: Some(dice.below(THINGS.len())),
+            place: Some(dice.below(PLACES.len())),
         }
     }
 
-    /// Another value for the fact of this number.
-    fn change(&mut self, dice: &mut Dice, fact: usize) {
-        match fact {
-            0 => self.person = dice.other(PEOPLE.len(), self.person),
-            1 => self.action = dice.other(ACTIONS.len(), self.action),
-            2 => self.quality = dice.other(QUALITIES.len(), self.quality),
-            3 => self.thing = dice.other(THINGS.len(), self.thing),
-            _ => self.place = dice.other(PLACES.len(), self.place),
-        }
+    /// Makes the fact of this number vague, or gives it another value.
+    fn change(&mut self, dice: &mut Dice, fact: usize, vague: bool) {
+        let (value, size) = match fact {
+            0 => (&mut self.person, PEOPLE.len()),
+            1 => (&mut self.action, ACTIONS.len()),
+            2 => (&mut self.quality, QUALITIES.len()),
+            3 => (&mut self.thing, THINGS.len()),
+            _ => (&mut self.place, PLACES.len()),
+        };
+        *value = value.filter(|_| !vague).map(|taken| dice.other(size, taken));
     }
 
-    /// A sentence that tells them, worded by chance; `wording` 1 takes the synonyms.
+    /// A sentence that tells them, in one of two orders; `wording` 1 takes the synonyms.
     fn tell(&self, dice: &mut Dice, wording: usize, denied: bool) -> String {
-        let action = &ACTIONS[self.action];
-        let verb = if denied { format!("did not {}", action.base[wording]) } else { action.past[wording].to_string() };
-        let (person, place) = (PEOPLE[self.person], PLACES[self.place]);
-        let object = format!("the {} {}", QUALITIES[self.quality][wording], THINGS[self.thing][wording]);
-        if dice.chance(0.5) {
-            format!("{person} {verb} {object} in {place} .")
-        } else {
-            format!("In {place} , {person} {verb} {object} .")
+        let person = self.person.map_or("someone", |index| PEOPLE[index]);
+        let place = self.place.map_or("somewhere".to_string(), |index| format!("in {}", PLACES[index]));
+        let quality = self.quality.map_or("certain", |index| QUALITIES[index][wording]);
+        let thing = self.thing.map_or("thing", |index| THINGS[index][wording]);
+        let clause = format!("{person} {} the {quality} {thing}", self.verb(wording, denied));
+        let sentence = if dice.chance(0.5) { format!("{clause} {place} .") } else { format!("{place} , {clause} .") };
+        capitalised(&sentence)
+    }
+
+    fn verb(&self, wording: usize, denied: bool) -> String {
+        match self.action.map(|index| &ACTIONS[index]) {
+            Some(action) if denied => format!("did not {}", action.base[wording]),
+            Some(action) => action.past[wording].to_string(),
+            None => "did something with".to_string(),
         }
     }
 }
@@ -117,23 +124,25 @@ pub fn mrpc(dice: &mut Dice) -> Row {
     let mut second = facts;
     if !equivalent && !denied {
         let fact = dice.below(5);
-        second.change(dice, fact);
+        second.change(dice, fact, false);
     }
     let sentences = vec![facts.tell(dice, 0, false), second.tell(dice, 1, denied)];
     Row { sentences, label: f64::from(u8::from(equivalent)) }
 }
 
-/// Graded similarity: 5 less one for each fact that differs.
+/// Graded similarity: 5 less one for each fact that the second sentence lacks. Of these, four of five are only vague,
+/// which a word shows, and the rest are others, which needs a comparison.
 pub fn stsb(dice: &mut Dice) -> Row {
     let facts = Facts::throw(dice);
-    let shared = dice.below(6);
+    let lacking = dice.below(6);
     let mut second = facts;
-    for fact in shared..5 {
-        second.change(dice, fact);
+    for fact in dice.distinct(5, lacking) {
+        let vague = dice.chance(0.8);
+        second.change(dice, fact, vague);
     }
     let wording = dice.below(2);
     let sentences = vec![facts.tell(dice, 0, false), second.tell(dice, wording, false)];
-    Row { sentences, label: shared as f64 }
+    Row { sentences, label: (5 - lacking) as f64 }
 }
 
 fn capitalised(text: &str) -> String {
