@@ -1,1 +1,3 @@
 //! What a user sees: one binary of integration tests, a file per subject.
+
+mod score;
