@@ -9,10 +9,11 @@ use crate::exit::Exit;
 use crate::score::entity::EntityCounts;
 use crate::score::files::{self, FileError, Row};
 use crate::score::interval::{self, Interval};
-use crate::score::squad::{self, Question, ScoresV1, ScoresV2};
+use crate::score::squad::{self, Question, SquadError};
 use crate::score::{Metric, Scores, classification_scores, regression_scores};
 use crate::task::{self, Head, Schema, Task};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `repro score`.
@@ -30,9 +31,9 @@ pub struct ScoreArgs {
     /// SQuAD 2.0: a JSON object of no-answer probabilities by question id, in the order that decides ties.
     #[arg(long, value_name = "FILE")]
     pub na_probs: Option<PathBuf>,
-    /// SQuAD 2.0: a question counts as unanswered where its probability is greater.
-    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
-    pub na_prob_thresh: f64,
+    /// SQuAD 2.0: a question counts as unanswered where its probability is greater (default 1, as officially).
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub na_prob_thresh: Option<f64>,
 }
 
 /// Tags of `conll2003` by their number on the hub.
@@ -50,9 +51,7 @@ struct Outcome {
 /// Runs the command.
 pub fn run(args: &ScoreArgs, console: &Console) -> Result<Exit, CliError> {
     let scored = Scored::find(&args.task)?;
-    if args.na_probs.is_some() && !matches!(scored, Scored::SquadV2) {
-        return Err(usage(format!("`--na-probs` is for `squad_v2`, found task `{}`", args.task)));
-    }
+    check_threshold_flags(args, &scored)?;
     let outcome = match scored {
         Scored::Classification(task) => classification(args, task)?,
         Scored::Regression(task) => regression(args, task)?,
@@ -66,6 +65,18 @@ pub fn run(args: &ScoreArgs, console: &Console) -> Result<Exit, CliError> {
         console.result(&outcome.lines.join("\n"));
     }
     Ok(Exit::Fine)
+}
+
+/// A flag without effect would be believed to have one.
+fn check_threshold_flags(args: &ScoreArgs, scored: &Scored) -> Result<(), CliError> {
+    let given = [("--na-probs", args.na_probs.is_some()), ("--na-prob-thresh", args.na_prob_thresh.is_some())];
+    match given.into_iter().find(|&(_, given)| given) {
+        Some((flag, _)) if !matches!(scored, Scored::SquadV2) => {
+            Err(usage(format!("`{flag}` is for `squad_v2`, found task `{}`", args.task)))
+        }
+        _ if args.na_prob_thresh.is_some_and(f64::is_nan) => Err(usage("`--na-prob-thresh` is not a number")),
+        _ => Ok(()),
+    }
 }
 
 /// How a task's files are read and scored.
@@ -192,16 +203,30 @@ fn fractions(task: &str, examples: usize, scores: &Scores, intervals: &[Option<I
     Outcome { keys, lines }
 }
 
-/// The questions to be answered, from SQuAD's JSON.
+/// The questions to be answered: the hook for every format of references. Today SQuAD's JSON.
 fn read_squad_references(path: &Path) -> Result<Vec<Question>, CliError> {
+    if path.extension().is_some_and(|extension| extension == "parquet") {
+        return Err(FileError::of(path, "parquet references are not read, expected the data set as SQuAD JSON").into());
+    }
     Ok(squad::files::read_questions(path)?)
+}
+
+/// An error of scoring, with the file it is about.
+fn squad_error(args: &ScoreArgs, error: &SquadError) -> CliError {
+    let file = match error {
+        SquadError::NoQuestions | SquadError::NoGoldAnswer(_) | SquadError::DuplicateQuestion(_) => &args.references,
+        SquadError::MissingProbability(_)
+        | SquadError::DuplicateProbability(_)
+        | SquadError::ProbabilityNotFinite(_) => args.na_probs.as_ref().unwrap_or(&args.predictions),
+        SquadError::MissingPrediction { .. } | SquadError::DuplicatePrediction(_) => &args.predictions,
+    };
+    FileError::of(file, error.to_string()).into()
 }
 
 fn squad_v1(args: &ScoreArgs, console: &Console) -> Result<Outcome, CliError> {
     let questions = read_squad_references(&args.references)?;
     let predictions = squad::files::read_predictions(&args.predictions)?;
-    let scores: ScoresV1 = squad::evaluate_v1(&questions, &predictions)
-        .map_err(|error| usage(format!("{}: {error}", args.predictions.display())))?;
+    let scores = squad::evaluate_v1(&questions, &predictions).map_err(|error| squad_error(args, &error))?;
     note_extra(&questions, &predictions, console);
     if let Some(first) = scores.unanswered.first() {
         let count = scores.unanswered.len();
@@ -217,8 +242,9 @@ fn squad_v2(args: &ScoreArgs, console: &Console) -> Result<Outcome, CliError> {
     let questions = read_squad_references(&args.references)?;
     let predictions = squad::files::read_predictions(&args.predictions)?;
     let probabilities = args.na_probs.as_deref().map(squad::files::read_probabilities).transpose()?;
-    let scores: ScoresV2 = squad::evaluate_v2(&questions, &predictions, probabilities.as_deref(), args.na_prob_thresh)
-        .map_err(|error| usage(format!("{}: {error}", args.predictions.display())))?;
+    let threshold = args.na_prob_thresh.unwrap_or(squad::OFFICIAL_THRESHOLD);
+    let scores = squad::evaluate_v2(&questions, &predictions, probabilities.as_deref(), threshold)
+        .map_err(|error| squad_error(args, &error))?;
     note_extra(&questions, &predictions, console);
     let areas = scores.average_precision.map(|area| [area.exact, area.f1, area.oracle]);
     let areas = areas.into_iter().flatten().zip(["pr_exact_ap", "pr_f1_ap", "pr_oracle_ap"]);
@@ -236,7 +262,7 @@ fn percents(task: &str, keys: Map<String, Value>, questions: usize, areas: &[(&s
 
 /// The official scripts ignore predictions for questions that are not asked; so do we, but not in silence.
 fn note_extra(questions: &[Question], predictions: &[(String, String)], console: &Console) {
-    let asked: std::collections::HashSet<&str> = questions.iter().map(|question| question.id.as_str()).collect();
+    let asked: HashSet<&str> = questions.iter().map(|question| question.id.as_str()).collect();
     let extra: Vec<&str> = predictions.iter().map(|(id, _)| id.as_str()).filter(|id| !asked.contains(id)).collect();
     if let Some(first) = extra.first() {
         note(console, &format!("{} predictions for unknown questions ignored; the first is `{first}`", extra.len()));

@@ -123,8 +123,8 @@ mod tests {
     }
 
     fn counts(predicted: &str, gold: &str) -> EntityCounts {
-        let split = |tags: &'static str| tags.split(' ').collect::<Vec<_>>();
-        EntityCounts::of_sentence(&split(predicted.to_string().leak()), &split(gold.to_string().leak())).unwrap()
+        let [predicted, gold] = [predicted, gold].map(|tags| tags.split(' ').collect::<Vec<_>>());
+        EntityCounts::of_sentence(&predicted, &gold).unwrap()
     }
 
     #[test]

@@ -194,8 +194,14 @@ fn bad_json_and_bad_arguments_are_named() {
     assert!(files.error("squadv2", &[]).starts_with("error: unknown task `squadv2`, expected one of mnli, qqp"));
     let message = files.error("squad", &["--na-probs", "x"]);
     assert_eq!(message, "error: `--na-probs` is for `squad_v2`, found task `squad`");
+    let message = files.error("squad", &["--na-prob-thresh", "-1"]);
+    assert_eq!(message, "error: `--na-prob-thresh` is for `squad_v2`, found task `squad`");
+    let files = Files::new(r#"{"q1": "Paris", "q2": ""}"#, QUESTIONS);
     let message = files.error("squad_v2", &["--na-probs", "absent.json"]);
-    assert!(message.starts_with("error: predictions: EOF"), "{message}");
+    assert!(message.starts_with("error: could not read `absent.json`"), "{message}");
+    let probabilities = files.write("odds", r#"{"q1": 0.1}"#);
+    let message = files.error("squad_v2", &["--na-probs", &probabilities]);
+    assert_eq!(message, "error: odds: no no-answer probability for question `q2`");
     let files = Files::new("{}", r#"{"data": []}"#);
-    assert_eq!(files.error("squad", &[]), "error: predictions: no question to score");
+    assert_eq!(files.error("squad", &[]), "error: references: no question to score");
 }

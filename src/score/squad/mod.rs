@@ -84,20 +84,29 @@ pub enum SquadError {
     /// NaN has no place in an order.
     #[error("no-answer probability of question `{0}` is not a finite number")]
     ProbabilityNotFinite(String),
+    /// Data with an id twice; the scripts would score it twice (v1.1) or once (v2.0).
+    #[error("two questions have the id `{0}`")]
+    DuplicateQuestion(String),
     /// The scripts would silently take the last one.
-    #[error("two {0} with the id `{1}`")]
-    Duplicate(&'static str, String),
+    #[error("two predictions for question `{0}`")]
+    DuplicatePrediction(String),
+    /// The scripts would silently take the last one.
+    #[error("two no-answer probabilities for question `{0}`")]
+    DuplicateProbability(String),
 }
 
-/// Values by id; a second one with the same id is an error.
+/// The threshold of `evaluate-v2.0.py` where none is given: only a probability above 1 would pass it.
+pub const OFFICIAL_THRESHOLD: f64 = 1.0;
+
+/// Values by id; a second one with the same id is the given error.
 fn by_id<'a, T>(
-    what: &'static str,
     entries: impl Iterator<Item = (&'a str, T)>,
+    duplicate: fn(String) -> SquadError,
 ) -> Result<HashMap<&'a str, T>, SquadError> {
     let mut map = HashMap::new();
     for (id, value) in entries {
         if map.insert(id, value).is_some() {
-            return Err(SquadError::Duplicate(what, id.to_string()));
+            return Err(duplicate(id.to_string()));
         }
     }
     Ok(map)
@@ -111,6 +120,6 @@ fn predictions_by_id<'a>(
     if questions.is_empty() {
         return Err(SquadError::NoQuestions);
     }
-    by_id("questions", questions.iter().map(|question| (question.id.as_str(), ())))?;
-    by_id("predictions", predictions.iter().map(|(id, text)| (id.as_str(), text.as_str())))
+    by_id(questions.iter().map(|question| (question.id.as_str(), ())), SquadError::DuplicateQuestion)?;
+    by_id(predictions.iter().map(|(id, text)| (id.as_str(), text.as_str())), SquadError::DuplicatePrediction)
 }

@@ -98,7 +98,7 @@ mod tests {
     fn duplicates_and_empty_data_are_errors() {
         let questions = [question("q1", &["x"])];
         let twice = [prediction("q1", "x"), prediction("q1", "y")];
-        assert_eq!(evaluate_v1(&questions, &twice).unwrap_err(), SquadError::Duplicate("predictions", "q1".into()));
+        assert_eq!(evaluate_v1(&questions, &twice).unwrap_err(), SquadError::DuplicatePrediction("q1".into()));
         assert_eq!(evaluate_v1(&[], &twice).unwrap_err(), SquadError::NoQuestions);
     }
 

@@ -43,7 +43,7 @@ pub struct ScoresV2 {
 }
 
 /// Scores predictions (id, text) for v2.0. `no_answer_probabilities` (id, probability) must stand in the order of their
-/// file, which decides ties; any number that grows with "no answer" will do. The script's default threshold is 1.
+/// file, which decides ties; any number that grows with "no answer" will do.
 /// Entries for questions that are not asked are ignored, as in the script.
 pub fn evaluate_v2(
     questions: &[Question],
@@ -91,7 +91,7 @@ fn raw_score((question, text): (&Question, &&str)) -> QuestionScore {
 
 /// (question, probability) in the file's order, without entries for questions that are not asked.
 fn ordered_probabilities(questions: &[Question], entries: &[(String, f64)]) -> Result<Vec<(usize, f64)>, SquadError> {
-    let given = by_id("no-answer probabilities", entries.iter().map(|(id, value)| (id.as_str(), *value)))?;
+    let given = by_id(entries.iter().map(|(id, value)| (id.as_str(), *value)), SquadError::DuplicateProbability)?;
     if let Some(question) = questions.iter().find(|question| !given.contains_key(&*question.id)) {
         return Err(SquadError::MissingProbability(question.id.clone()));
     }
