@@ -171,7 +171,8 @@ fn bad_csv_names_file_line_and_what_was_expected() {
         ("id,label\na,1\n", "error: predictions:1: found the header `id,label`, expected `id,prediction`"),
         (
             "id,prediction\na,1\nb,2\n",
-            "error: predictions:3: unknown label `2`, expected one of entailment, not_entailment or a number from 0 to 1",
+            "error: predictions:3: unknown label `2`, expected one of entailment, not_entailment \
+             or a number from 0 to 1",
         ),
     ];
     for (predictions, message) in cases {
