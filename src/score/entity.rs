@@ -1,9 +1,9 @@
 //! Entity F1 as CoNLL-2003's `conlleval` counts it: an entity is right if its type, first and last token all are.
 //!
-//! The chunk rules need no declared scheme: `B` and `S` always begin an entity, `E` and `S` always end one, and so does
-//! a change of type. IOB1, IOB2 and IOBES so give the same entities, and an `I` after `O` begins one although IOB2 would
-//! not write it. On `B`, `I` and `O` these are `conlleval`'s rules; `E` and `S`, for which that script was not made, are
-//! as `seqeval` extends them.
+//! The chunk rules need no declared scheme: `B` and `S` always begin an entity, `E` and `S` always end one, and so
+//! does a change of type. IOB1, IOB2 and IOBES so give the same entities, and an `I` after `O` begins one although
+//! IOB2 would not write it. On `B`, `I` and `O` these are `conlleval`'s rules; `E` and `S`, for which that script was
+//! not made, are as `seqeval` extends them.
 
 use std::fmt;
 

@@ -2,9 +2,9 @@
 //!
 //! Every step is Python's, and Python's ideas of text are not Rust's:
 //! - Punctuation is `string.punctuation`, ASCII only, and is *removed*: "twenty-five" becomes "twentyfive".
-//! - `\b(a|an|the)\b` stands between `\w` characters, which for Python are letters (general category L), numbers (N) and
-//!   the underscore. Combining marks are none of them, so a decomposed "á" loses its "a"; "½" is one, so "a½" does not.
-//!   The regex crate's own `\w` has marks in and "½" out, and `char::is_alphabetic` has some marks in.
+//! - `\b(a|an|the)\b` stands between `\w` characters, which for Python are letters (general category L), numbers (N)
+//!   and the underscore. Combining marks are none of them, so a decomposed "á" loses its "a"; "½" is one, so "a½" does
+//!   not. The regex crate's own `\w` has marks in and "½" out, and `char::is_alphabetic` has some marks in.
 //! - White space is that of `str.split`: U+001C to U+001F, which Rust leaves out, belong to it.
 
 use regex::Regex;
