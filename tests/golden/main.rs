@@ -33,3 +33,5 @@ pub fn json(path: &Path) -> Option<serde_json::Value> {
 }
 mod squad_features;
 mod tokenization;
+mod metrics;
+mod squad_eval;

@@ -4,3 +4,4 @@ mod plan;
 mod spec;
 mod dataset;
 mod submit;
+mod score;
