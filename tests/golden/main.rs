@@ -3,8 +3,12 @@
 //! Cases are taken from `REPRO_GOLDEN` (else `tests/golden`) and `REPRO_HUB` (else `data/hub`), whatever is there; one
 //! line of output a case.
 
+mod metrics;
 mod models;
 mod schedule;
+mod squad_eval;
+mod squad_features;
+mod tokenization;
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +35,3 @@ pub fn json(path: &Path) -> Option<serde_json::Value> {
     };
     Some(serde_json::from_str(&text).unwrap())
 }
-mod squad_features;
-mod tokenization;
-mod metrics;
-mod squad_eval;

@@ -1,7 +1,7 @@
 //! What a user sees: one binary of integration tests, a file per subject.
 
-mod plan;
-mod spec;
 mod dataset;
-mod submit;
+mod plan;
 mod score;
+mod spec;
+mod submit;
