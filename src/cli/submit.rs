@@ -43,10 +43,13 @@ pub fn run(args: &SubmitArgs, console: &Console) -> Result<Exit, CliError> {
 struct Submission {
     /// Task and run id.
     runs: Vec<(&'static str, String)>,
+    /// Every file, the zip last.
     files: Vec<PathBuf>,
+    /// What the zip holds; `None` where only SQuAD was run.
     glue: Option<Report>,
 }
 
+/// Reads the run folders and writes what they hold: SQuAD task by task, GLUE in one zip.
 fn write(best: &[(&'static Task, &Record)], runs: &Path, out: &Path) -> Result<Submission, CliError> {
     let mut submission = Submission::default();
     let mut glue = Vec::new();
@@ -69,16 +72,19 @@ fn write(best: &[(&'static Task, &Record)], runs: &Path, out: &Path) -> Result<S
 }
 
 impl Submission {
+    /// Files the server expects and the zip lacks.
     fn missing(&self) -> &[&'static str] {
         self.glue.as_ref().map_or(&[], |report| &report.missing)
     }
 
+    /// For scripts: runs by task, files, missing files.
     fn json(&self) -> String {
         let runs: serde_json::Map<_, _> =
             self.runs.iter().map(|(task, id)| (task.to_string(), id.as_str().into())).collect();
         serde_json::json!({ "runs": runs, "files": self.files, "missing": self.missing() }).to_string()
     }
 
+    /// For people: a line a run, a line a file.
     fn text(&self) -> String {
         let mut lines: Vec<String> = self.runs.iter().map(|(task, id)| format!("{task}: run {id}")).collect();
         lines.extend(self.files.iter().map(|file| format!("wrote {}", file.display())));
@@ -123,6 +129,7 @@ fn records_of(folder: &Path, experiment: &str) -> Result<Vec<Record>, CliError> 
     Ok(records)
 }
 
+/// Whatever the library refuses here is wrong input: the runs asked for, or what their folders hold.
 fn refused(error: impl std::fmt::Display) -> CliError {
     CliError::new(Exit::Usage, error)
 }

@@ -84,6 +84,7 @@ pub(super) struct At<'a> {
 }
 
 impl At<'_> {
+    /// An error about the value there.
     pub fn wrong(&self, found: impl Into<String>, expected: impl Into<String>) -> DatasetError {
         let (path, position) = (self.path.to_owned(), self.position.clone());
         DatasetError::Value { path, position, found: found.into(), expected: expected.into() }
@@ -101,6 +102,7 @@ pub(super) fn quoted<T: AsRef<str>>(names: &[T]) -> String {
     names.join(", ")
 }
 
+/// The endings of the formats in which a task is published.
 fn endings(task: &str) -> &'static str {
     if task.starts_with("squad") { "`.json` or `.parquet`" } else { "`.tsv`, `.txt` or `.parquet`" }
 }

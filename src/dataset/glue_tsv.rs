@@ -13,9 +13,13 @@ use std::path::Path;
 
 /// How a task's TSV files are laid out.
 struct Layout {
+    /// Name in the task table.
     task: &'static str,
+    /// Folder of the download.
     folder: &'static str,
+    /// Text columns in the order in which they are encoded.
     texts: &'static [&'static str],
+    /// Label column.
     label: &'static str,
     /// Labels are the digits of the hub's order instead of names.
     digits: bool,
@@ -52,7 +56,9 @@ const LAYOUTS: &[Layout] = &[
 
 /// Columns of CoLA's train and dev files, which have no header: source, label, the author's mark, sentence.
 const COLA_COLUMNS: &[&str] = &["source", "label", "mark", "sentence"];
+/// Microsoft's training file: GLUE's train and dev rows together.
 const MRPC_TRAIN: &str = "MRPC/msr_paraphrase_train.txt";
+/// Its dev rows, as pairs of sentence ids without a header.
 const MRPC_DEV_IDS: &str = "MRPC/dev_ids.tsv";
 
 /// The rows of a split, from the first of its possible files that exists.
@@ -115,6 +121,7 @@ struct Columns {
 }
 
 impl Columns {
+    /// Finds them by name, since train, dev and test files of a task differ in their columns.
     fn find(tsv: &Tsv, layout: &Layout, split: &Split) -> Result<Self, DatasetError> {
         let texts: Result<Vec<usize>, _> = layout.texts.iter().map(|name| tsv.column(name)).collect();
         let label = match (tsv.column(layout.label), split.role) {
@@ -125,6 +132,7 @@ impl Columns {
         Ok(Columns { texts: texts?, label, digits: layout.digits })
     }
 
+    /// A line that the hub's conversion drops: a column is absent, or the label is empty.
     fn broken(&self, tsv: &Tsv, line: &Line) -> bool {
         line.fields.len() < tsv.width() || self.label.is_some_and(|label| line.fields[label].is_empty())
     }
@@ -143,6 +151,7 @@ impl Columns {
         })
     }
 
+    /// The label as this layout spells it.
     fn label(&self, tsv: &Tsv, task: &Task, split: &Split, line: &Line) -> Result<Option<Label>, DatasetError> {
         let Some(column) = self.label else { return Ok(None) };
         let (text, at) = (line.fields[column], tsv.at(line.number));

@@ -7,6 +7,7 @@ use crate::task::{Head, Split, Task};
 use polars::prelude::DataType;
 use std::path::Path;
 
+/// Every GLUE config has its label in a column of this name, test splits too.
 const LABEL: &str = "label";
 
 /// The rows of a file.
@@ -26,6 +27,7 @@ pub(super) fn read(path: &Path, task: &Task, split: &Split) -> Result<Loaded, Da
     Ok(Loaded { examples: examples.collect(), path: path.to_owned(), warnings: Vec::new() })
 }
 
+/// The label column: scores, names, or numbers whose names the file proves.
 fn labels(table: &Table, task: &Task, split: &Split) -> Result<Vec<Option<Label>>, DatasetError> {
     if task.head == Head::Regression {
         let numbers = table.numbers(LABEL)?.into_iter().enumerate();

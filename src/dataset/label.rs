@@ -21,7 +21,7 @@ pub(super) fn class(task: &Task, split: &Split, number: i64, at: &At) -> Result<
     Ok(Some(Label::Class(class)))
 }
 
-/// A class from its name.
+/// A class from its name. There is no name for a hidden label: such files leave the column out.
 pub(super) fn named(task: &Task, name: &str, at: &At) -> Result<Option<Label>, DatasetError> {
     let index = task.labels.iter().position(|label| *label == name);
     let index = index.ok_or_else(|| at.wrong(format!("label `{name}`"), one_of(task.labels)))?;
@@ -33,6 +33,7 @@ pub(super) fn score(split: &Split, number: f64, at: &At) -> Result<Option<Label>
     if number == -1.0 {
         return hidden(split, at);
     }
+    // NaN is in no range, so this refuses it as well.
     if !(0.0..=HIGHEST_SCORE).contains(&number) {
         return Err(at.wrong(format!("score {number}"), "a number from 0 to 5"));
     }
@@ -49,6 +50,7 @@ pub(super) fn hidden(split: &Split, at: &At) -> Result<Option<Label>, DatasetErr
     }
 }
 
+/// What was expected, for a message.
 fn one_of(names: &[&str]) -> String {
     format!("one of {}", quoted(names))
 }

@@ -96,8 +96,9 @@ pub struct Rows {
     pub warnings: Vec<String>,
 }
 
-/// What a format's reader returns: everything but the proof by row count.
+/// What a format's reader returns: everything but the proof by row count, which is the same for every format.
 struct Loaded {
+    /// The file that was chosen, for errors.
     path: PathBuf,
     examples: Vec<Example>,
     warnings: Vec<String>,
@@ -106,6 +107,7 @@ struct Loaded {
 /// Reads a split and proves it. The count is proven before `limit` takes the first rows.
 pub fn read(task: &Task, split: &Split, source: &SplitFile, limit: Option<usize>) -> Result<Rows, DatasetError> {
     let Loaded { path, mut examples, warnings } = load(task, split, &source.location)?;
+    // Before the count: "0 rows, expected 2490" would be true and less clear.
     if examples.is_empty() {
         return Err(DatasetError::Empty { path, split: split.name });
     }
@@ -117,6 +119,7 @@ pub fn read(task: &Task, split: &Split, source: &SplitFile, limit: Option<usize>
     Ok(Rows { rows: examples.len(), examples, release, warnings })
 }
 
+/// Chooses the reader by location and by what the task's rows look like.
 fn load(task: &Task, split: &Split, location: &Location) -> Result<Loaded, DatasetError> {
     match (location, task.schema) {
         (Location::Folder(folder), Schema::Question { .. }) => {
@@ -127,6 +130,8 @@ fn load(task: &Task, split: &Split, location: &Location) -> Result<Loaded, Datas
     }
 }
 
+/// Chooses the reader by the file's ending. A download cache may keep a file without one: whatever is not text is taken
+/// for parquet, and refused by that reader with a reason if it is not.
 fn load_file(path: &Path, task: &Task, split: &Split, questions: bool) -> Result<Loaded, DatasetError> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match (extension, questions) {

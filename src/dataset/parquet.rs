@@ -20,6 +20,7 @@ const FEATURES_KEY: &str = "huggingface";
 pub(super) struct Table {
     pub path: PathBuf,
     frame: DataFrame,
+    /// The JSON under [`FEATURES_KEY`]; files of other writers have none.
     features: Option<serde_json::Value>,
 }
 
@@ -99,6 +100,7 @@ impl Table {
         value.ok_or_else(|| self.at(row).wrong(format!("null in column `{column}`"), "a value"))
     }
 
+    /// A column whose type is checked, so that a foreign file is refused as such and not row by row.
     fn typed(
         &self,
         name: &str,
@@ -112,6 +114,7 @@ impl Table {
         Ok(column.as_materialized_series())
     }
 
+    /// Widens numbers: the hub has `int32` and `int64`, `float32` and, in older files, `float64`.
     fn cast(&self, series: &Series, dtype: DataType) -> Result<Series, DatasetError> {
         let reason = |error: polars::prelude::PolarsError| error.to_string();
         series.cast(&dtype).map_err(|error| DatasetError::Parquet { path: self.path.clone(), reason: reason(error) })
@@ -162,8 +165,10 @@ fn quietly<T>(decode: impl FnOnce() -> T) -> Option<T> {
     decoded.ok()
 }
 
+/// The columns and the hub's features.
 type Decoded = (DataFrame, Option<serde_json::Value>);
 
+/// Everything that polars does. The metadata is read first: `finish` consumes the reader.
 fn decode(bytes: Vec<u8>) -> polars::prelude::PolarsResult<Decoded> {
     // On this thread alone: `quietly` can't see others.
     let mut reader = ParquetReader::new(Cursor::new(bytes)).read_parallel(ParallelStrategy::None);

@@ -32,6 +32,7 @@ pub(super) fn limited(release: &str, limit: usize) -> String {
     }
 }
 
+/// The count of the official split, or of a release that the task's table names for it.
 fn official(task: &Task, split: &Split, found: usize, path: &Path) -> Result<String, DatasetError> {
     if found == split.rows {
         return Ok("official".to_owned());

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// A file, its column names, and its lines after the header.
 pub(super) struct Tsv {
     pub path: PathBuf,
+    /// Column names, from the first line or given.
     header: Vec<String>,
     text: String,
     /// Lines of `text` that are header: 1, or 0 where the names were given.
@@ -20,6 +21,7 @@ pub(super) struct Tsv {
 pub(super) struct Line<'a> {
     /// From 1.
     pub number: usize,
+    /// As they stand between tabs, white space and quotation marks included.
     pub fields: Vec<&'a str>,
 }
 

@@ -72,6 +72,7 @@ fn server_files() -> impl Iterator<Item = (&'static Task, &'static Split, &'stat
     })
 }
 
+/// Everything that would make the server refuse the zip, or score it wrongly without a word.
 fn check(predictions: &[TaskPredictions]) -> Result<(), SubmitError> {
     if predictions.is_empty() {
         return Err(SubmitError::Nothing);
@@ -93,6 +94,7 @@ fn check(predictions: &[TaskPredictions]) -> Result<(), SubmitError> {
     Ok(())
 }
 
+/// The rows of a file: what was given, else WNLI's majority, else none.
 fn rows_for(task: &Task, split: &Split, predictions: &[TaskPredictions]) -> Option<(Vec<Prediction>, Source)> {
     let given = predictions.iter().find(|given| given.task == task && given.split == split);
     match given {
@@ -102,6 +104,7 @@ fn rows_for(task: &Task, split: &Split, predictions: &[TaskPredictions]) -> Opti
     }
 }
 
+/// A whole file. Its rows are numbered by us: the server joins by this number alone.
 fn tsv(task: &Task, split: &Split, rows: &[Prediction]) -> Result<String, SubmitError> {
     let mut text = String::from("index\tprediction\n");
     for (row, prediction) in rows.iter().enumerate() {

@@ -60,6 +60,7 @@ fn diagnostic(folder: &Path, task: &'static Task) -> Result<Option<TaskPredictio
     Ok(Some(TaskPredictions { task: ax, split, predictions: read_csv(&path, ax)? }))
 }
 
+/// A prediction file, whole. Quoting is CSV's, since it is this program's own file.
 fn read_csv(path: &Path, task: &Task) -> Result<Vec<Prediction>, ReadError> {
     let csv_error = |source| ReadError::Csv { path: path.to_owned(), source };
     let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
@@ -73,6 +74,7 @@ fn read_csv(path: &Path, task: &Task) -> Result<Vec<Prediction>, ReadError> {
     rows.map(|(row, record)| prediction(path, task, row, &record.map_err(csv_error)?)).collect()
 }
 
+/// One row, after proof that it is the split's next.
 fn prediction(path: &Path, task: &Task, row: usize, record: &csv::StringRecord) -> Result<Prediction, ReadError> {
     let wrong = |found: &str, expected: String| ReadError::Value {
         path: path.to_owned(),
@@ -92,11 +94,13 @@ fn prediction(path: &Path, task: &Task, row: usize, record: &csv::StringRecord) 
     .ok_or_else(|| wrong(text, expected(task)))
 }
 
+/// A label by name, else by number. No task has a label whose name is a number, so the order does not matter.
 fn class(task: &Task, text: &str) -> Option<usize> {
     let by_name = task.labels.iter().position(|label| *label == text);
     by_name.or_else(|| text.parse().ok().filter(|&class| class < task.labels.len()))
 }
 
+/// What a prediction may be, for messages.
 fn expected(task: &Task) -> String {
     match task.head {
         Head::Regression => "a finite number".to_owned(),
@@ -104,6 +108,7 @@ fn expected(task: &Task) -> String {
     }
 }
 
+/// A JSON object with its keys in file order (`preserve_order` of serde_json).
 fn read_json(path: &Path) -> Result<Map<String, Value>, ReadError> {
     let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     serde_json::from_slice(&bytes).map_err(|source| ReadError::Json { path: path.to_owned(), source })

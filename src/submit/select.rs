@@ -10,6 +10,7 @@ pub fn best_runs(records: &[Record]) -> Vec<(&'static Task, &Record)> {
     TASKS.iter().filter_map(|task| best(task, records).map(|record| (task, record))).collect()
 }
 
+/// The finished run with the best score; runs without a defined score can't be ranked and are left out.
 fn best<'a>(task: &Task, records: &'a [Record]) -> Option<&'a Record> {
     let finished = records.iter().filter(|record| record.task == task.name && record.status == Status::Finished);
     let scored = finished.filter_map(|record| Some((dev_score(task, record)?, record)));

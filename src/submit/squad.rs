@@ -35,16 +35,19 @@ pub fn write_squad(folder: &Path, predictions: &SquadPredictions) -> Result<Vec<
     files.into_iter().map(|(name, values)| write_json(folder.join(name), values)).collect()
 }
 
+/// Compact, keys in the order of the questions: the official script's threshold search depends on that order.
 fn write_json(path: PathBuf, values: &Map<String, Value>) -> Result<PathBuf, SubmitError> {
     let text = serde_json::to_string(values).expect("a map of texts and finite numbers is JSON");
     write_whole(&path, text.as_bytes())?;
     Ok(path)
 }
 
+/// The split whose questions a run answers; the test sets of SQuAD are not public.
 fn dev(task: &'static Task) -> Option<&'static Split> {
     task.splits_with(SplitRole::Dev).next()
 }
 
+/// The script scores an absent question as wrong (v1.1) or stops at it (v2.0): all or nothing.
 fn check_count(task: &'static Task, found: usize) -> Result<(), SubmitError> {
     match dev(task) {
         Some(split) if split.rows != found => {
@@ -54,6 +57,7 @@ fn check_count(task: &'static Task, found: usize) -> Result<(), SubmitError> {
     }
 }
 
+/// Every value has the JSON type that the script reads; the first that has not is named.
 fn check_values(
     task: &'static Task,
     values: &Map<String, Value>,
@@ -67,6 +71,7 @@ fn check_values(
     })
 }
 
+/// The answers and the odds are of the same questions.
 fn check_same_questions(
     task: &'static Task,
     answers: &Map<String, Value>,

@@ -18,6 +18,7 @@ struct Article {
     paragraphs: Vec<Paragraph>,
 }
 
+/// A context, which every question about it gets a copy of: an [`Example`](crate::dataset::Example) stands alone.
 #[derive(Deserialize)]
 struct Paragraph {
     context: String,
@@ -32,6 +33,7 @@ struct Entry {
     is_impossible: Option<bool>,
 }
 
+/// A gold answer; the offset counts code points.
 #[derive(Deserialize)]
 struct Span {
     text: String,
@@ -56,6 +58,7 @@ fn reason(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
+/// The questions of a paragraph.
 fn in_paragraph(paragraph: Paragraph) -> impl Iterator<Item = Question> {
     let context = paragraph.context;
     paragraph.qas.into_iter().map(move |entry| Question {

@@ -18,6 +18,7 @@ struct Question {
     id: String,
     question: String,
     context: String,
+    /// Text and offset, as they stand in the file.
     answers: Vec<(String, i64)>,
     /// `is_impossible` of the v2.0 JSON; the hub and v1.1 don't say.
     impossible: Option<bool>,
@@ -55,10 +56,12 @@ pub(super) fn split_path(task: &Task, split: &Split, folder: &Path) -> Result<Pa
     Err(DatasetError::NoFile { folder, task: task.name, split: split.name, names: vec![name] })
 }
 
+/// Whether the task is SQuAD 2.0.
 fn unanswerable(task: &Task) -> bool {
     task.schema == Schema::Question { unanswerable: true }
 }
 
+/// Turns questions into examples. Predictions are keyed by id, so an id that comes twice would lose one of them.
 fn load(path: &Path, task: &Task, questions: Vec<Question>) -> Result<Loaded, DatasetError> {
     let mut seen = BTreeSet::new();
     let mut astray = Vec::new();
@@ -78,6 +81,7 @@ fn load(path: &Path, task: &Task, questions: Vec<Question>) -> Result<Loaded, Da
     Ok(Loaded { path: path.to_owned(), examples, warnings: astray_warning(path, &astray) })
 }
 
+/// One line for all of them, naming the first so that it can be looked up.
 fn astray_warning(path: &Path, astray: &[String]) -> Vec<String> {
     let Some(first) = astray.first() else { return Vec::new() };
     let (path, count) = (path.display(), astray.len());
@@ -96,6 +100,7 @@ fn check_answerable(question: &Question, unanswerable: bool, at: &At) -> Result<
     }
 }
 
+/// The example of a question; the offset is checked for its sign only, [`offsets_hold`] judges the rest.
 fn example(question: Question, at: &At) -> Result<Example, DatasetError> {
     let answers = question.answers.into_iter().map(|(text, start)| {
         let start = usize::try_from(start).map_err(|_| at.wrong(format!("answer_start {start}"), "0 or more"))?;
@@ -110,6 +115,7 @@ fn example(question: Question, at: &At) -> Result<Example, DatasetError> {
     })
 }
 
+/// Whether every answer's text stands where its offset says. An offset past the end does not hold.
 fn offsets_hold(example: &Example) -> bool {
     let (Some(context), Some(Label::Answers(answers))) = (&example.second, &example.label) else { return true };
     answers.iter().all(|answer| {

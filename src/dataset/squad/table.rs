@@ -20,8 +20,10 @@ pub(super) fn questions(path: &Path) -> Result<Vec<Question>, DatasetError> {
     Ok(questions.collect())
 }
 
+/// Text and offset of each gold answer of a row.
 type Answers = Vec<(String, i64)>;
 
+/// The column of answers, its types checked before any row is read.
 fn answers(table: &Table) -> Result<Vec<Answers>, DatasetError> {
     let column = table.column(ANSWERS)?;
     let fields = list_fields(column.as_materialized_series());
@@ -38,6 +40,7 @@ fn list_fields(series: &Series) -> Option<(ListChunked, ListChunked)> {
     typed.then_some((texts, starts))
 }
 
+/// One row: lists of unequal length can't be paired, whichever of them is right.
 fn row_answers(table: &Table, texts: &ListChunked, starts: &ListChunked, row: usize) -> Result<Answers, DatasetError> {
     let texts = table.present(ANSWERS, row, texts.get_as_series(row))?;
     let starts = table.present(ANSWERS, row, starts.get_as_series(row))?;
