@@ -1,1 +1,4 @@
 //! What a user sees: one binary of integration tests, a file per subject.
+
+mod answers;
+mod encode;
