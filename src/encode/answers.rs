@@ -107,9 +107,9 @@ fn check(features: &[Features], starts: &[Vec<f32>], ends: &[Vec<f32>]) -> Resul
         if found < tokens {
             return Err(logits_error(index, format!("{found} logits for {tokens} tokens")));
         }
-        // A NaN would silently win or lose every comparison.
-        if starts[index].iter().chain(&ends[index]).any(|logit| logit.is_nan()) {
-            return Err(logits_error(index, "a logit is NaN".to_owned()));
+        // A NaN would silently win or lose every comparison, and two infinities make one.
+        if starts[index].iter().chain(&ends[index]).any(|logit| !logit.is_finite()) {
+            return Err(logits_error(index, "a logit is not finite".to_owned()));
         }
     }
     Ok(())

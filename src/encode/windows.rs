@@ -18,6 +18,7 @@ use super::tokenizer::Tokens;
 use super::{EncodeError, EncodeSettings, Features, Target, Tokenizer, Window};
 use crate::dataset::Answer;
 use crate::spec::recipe::DocStrideUnit;
+use std::iter;
 use std::ops::Range;
 
 /// The windows of one question.
@@ -87,7 +88,7 @@ fn spans_beside(
 /// The context tokens of each window; the error says what was expected of the stride.
 fn spans(tokens: usize, room: usize, stride: usize, unit: DocStrideUnit) -> Result<Vec<Range<usize>>, &'static str> {
     if tokens <= room {
-        return Ok(vec![0..tokens]);
+        return Ok(iter::once(0..tokens).collect());
     }
     let step = match unit {
         DocStrideUnit::Step if stride == 0 => return Err("a step must be at least 1"),
@@ -168,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_context_that_fits_is_one_window_whatever_the_stride() {
-        assert_eq!(spans(4, 4, 0, DocStrideUnit::Step).unwrap(), vec![0..4]);
-        assert_eq!(spans(0, 4, 9, DocStrideUnit::Overlap).unwrap(), vec![0..0]);
+        assert_eq!(spans(4, 4, 0, DocStrideUnit::Step).unwrap(), [0..4; 1]);
+        assert_eq!(spans(0, 4, 9, DocStrideUnit::Overlap).unwrap(), [0..0; 1]);
     }
 
     #[test]

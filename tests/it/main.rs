@@ -5,3 +5,5 @@ mod plan;
 mod score;
 mod spec;
 mod submit;
+mod answers;
+mod encode;
