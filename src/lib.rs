@@ -8,9 +8,10 @@
 //! The modules below stand in dependency order: a module uses only those above it, and a test holds them to it.
 
 pub mod exit;
-pub mod event;
 pub mod random;
 pub mod score;
+pub mod event;
+pub mod tensorboard;
 pub mod task;
 pub mod family;
 pub mod paper;
@@ -21,25 +22,9 @@ pub mod dataset;
 pub mod encode;
 pub mod record;
 pub mod engine;
-pub mod engine;
-pub mod estimate;
-pub mod event;
-pub mod exit;
-pub mod export;
-pub mod family;
-pub mod fetch;
-pub mod paper;
-pub mod pipeline;
-pub mod plan;
-pub mod random;
-pub mod record;
-pub mod report;
-pub mod score;
-pub mod spec;
-pub mod task;
-pub mod tensorboard;
 pub mod train;
 pub mod estimate;
+pub mod export;
 pub mod submit;
 pub mod pipeline;
 pub mod report;
