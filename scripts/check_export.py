@@ -16,6 +16,7 @@ import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import huggingface_hub
 import torch
 import transformers
 
@@ -59,7 +60,7 @@ def main(folder, cases):
     if os.path.exists(os.path.join(folder, "tokenizer.json")):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         print("tokenizer:", type(tokenizer).__name__, tokenizer("A small test.")["input_ids"])
-    card = __import__("huggingface_hub").ModelCard.load(os.path.join(folder, "README.md"))
+    card = huggingface_hub.ModelCard.load(os.path.join(folder, "README.md"))
     for result in card.data.eval_results:
         print("model-index:", result.dataset_name, result.dataset_split, result.metric_type, result.metric_value)
     print("labels:", model.config.id2label, model.config.problem_type)
