@@ -7,3 +7,7 @@ mod spec;
 mod submit;
 mod answers;
 mod encode;
+mod check;
+mod export;
+mod sample;
+mod tensorboard;
