@@ -20,6 +20,8 @@ pub enum Exit {
     Regression = 5,
     /// `repro check` found nothing to compare.
     NothingToCompare = 6,
+    /// Stopped by Ctrl-C or SIGTERM, with a snapshot to go on from (128 + SIGINT, as shells have it).
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -7,10 +7,11 @@ use super::{CliError, Console};
 use crate::encode::{Batch, Features, Target};
 use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{Engine, EngineError, StepPart, Update};
+use crate::engine::{Engine, EngineError, Predictor, StepPart, Update};
 use crate::estimate::{BatchShape, forward_operations, parameter_count, reference_memory};
 use crate::exit::Exit;
 use crate::family::{EncoderConfig, parameters};
+use crate::pipeline::peak_memory;
 use crate::random::{Purpose, Stream};
 use crate::task::Head;
 use candle_core::{Device, Tensor};
@@ -127,7 +128,7 @@ fn measure(args: &BenchArgs, config: &EncoderConfig) -> Result<Measured, EngineE
     let values = starting_values(&parameters(config, head, 2), BTreeMap::new(), &how);
     let mut engine = Reference::new(config.clone(), head, 2, values)?;
     let train = timed(args.steps, |step| train_step(&mut engine, &batch, step))?;
-    let peak_memory = super::peak_memory();
+    let peak_memory = peak_memory();
     let evaluation =
         if args.train_only { None } else { Some(timed(args.steps, |_| engine.predict(&batch).map(drop))?) };
     let ceiling = ceiling()?;

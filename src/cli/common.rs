@@ -1,7 +1,9 @@
 //! The flags that `run`, `plan` and `fetch` share, and the way from them to a plan.
 
-use super::CliError;
+use super::{CliError, hub};
 use crate::exit::Exit;
+use crate::fetch::Hub;
+use crate::pipeline::Output;
 use crate::plan::{self, EngineKind, Options, Plan};
 use crate::spec::nearest::{expected, nearest};
 use crate::spec::pins::Pins;
@@ -56,9 +58,27 @@ impl Common {
     pub fn plan(&self) -> Result<(Experiment, Plan), CliError> {
         let path = self.path()?;
         let experiment = spec::read(&path, &self.set)?;
-        let options = self.options(pins(&path)?)?;
+        let options = self.options(self.pins()?)?;
         let plan = plan::expand(&experiment, &options).map_err(|error| CliError::new(Exit::Usage, error))?;
         Ok((experiment, plan))
+    }
+
+    /// The pins that hold for the experiment.
+    pub fn pins(&self) -> Result<Pins, CliError> {
+        pins(&self.path()?)
+    }
+
+    /// The hub that `--hub`, the experiment or the environment names; files are held against the pins.
+    pub fn open_hub(&self, experiment: &Experiment) -> Result<Box<dyn Hub>, CliError> {
+        hub(self.hub.as_deref().or(experiment.hub.as_deref()), self.offline, self.pins()?)
+    }
+
+    /// Where a run's files go: `--out`, else the experiment's own folder, else the project's.
+    pub fn output(&self, experiment: &Experiment) -> Output {
+        match self.out.as_ref().or(experiment.out.as_ref()) {
+            Some(folder) => Output::under(folder),
+            None => Output::project(),
+        }
     }
 
     /// The experiment file: as given, else a bare name in `experiments/`.

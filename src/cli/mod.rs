@@ -5,8 +5,10 @@ mod check;
 mod common;
 mod console;
 mod fetch;
+mod hub;
 mod list;
 mod plan;
+mod progress;
 mod report;
 mod run;
 mod score;
@@ -15,6 +17,7 @@ mod verify;
 
 pub use common::Common;
 pub use console::Console;
+pub use hub::hub;
 
 use crate::exit::Exit;
 use clap::{Parser, Subcommand};
@@ -35,7 +38,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 fine · 1 a bug · 2 usage or spec · 3 fetch or digest mismatch · 4 a run failed · \
-                          5 regression · 6 nothing to compare";
+                          5 regression · 6 nothing to compare · 130 stopped by Ctrl-C";
 
 #[derive(Subcommand)]
 enum Command {
@@ -105,12 +108,4 @@ fn dispatch(command: &Command, console: &Console) -> Result<Exit, CliError> {
         Command::Bench(args) => bench::run(args, console),
         Command::List(args) => list::run(args, console),
     }
-}
-
-/// Highest resident memory of this process so far, in bytes, where the system tells (Linux).
-pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

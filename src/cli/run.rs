@@ -1,13 +1,130 @@
-//! `repro run`.
+//! `repro run`: everything: fetch, train, score, record, and the table at the end.
+//!
+//! Ctrl-C finishes the step, writes a snapshot and exits; a second Ctrl-C ends the process at once, and the run goes on
+//! from its last snapshot.
 
-use super::{CliError, Console};
+use super::{CliError, Common, Console};
 use crate::exit::Exit;
+use crate::paper::Published;
+use crate::pipeline::{Keep, Pipeline, PipelineError, PlanOutcome};
+use crate::record::{Record, Status};
+use crate::report::{experiment_table, terminal_table};
+use crate::spec::Experiment;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Arguments of `repro run`.
 #[derive(clap::Args)]
-pub struct RunArgs {}
+pub struct RunArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Try recorded failures again.
+    #[arg(long)]
+    retry_failed: bool,
+    /// Folder of published numbers.
+    #[arg(long, value_name = "DIR", default_value = "data/published")]
+    published: std::path::PathBuf,
+}
 
 /// Runs the command.
-pub fn run(_args: &RunArgs, _console: &Console) -> Result<Exit, CliError> {
-    Err(CliError::new(Exit::Bug, "not built yet"))
+pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
+    let (experiment, plan) = args.common.plan()?;
+    let published = published(&args.published, &experiment, console)?;
+    let hub = args.common.open_hub(&experiment)?;
+    let observer = console.observer();
+    let stop = stop_on_signal()?;
+    let pipeline = Pipeline {
+        hub: hub.as_ref(),
+        observer: observer.as_ref(),
+        output: args.common.output(&experiment),
+        keep: keep(&args.common.keep),
+        retry_failed: args.retry_failed,
+        stop: &stop,
+    };
+    let outcome = pipeline.run(&plan)?;
+    drop(observer);
+    print_results(&outcome, &published, &experiment, console);
+    Ok(conclude(&outcome, console))
+}
+
+/// The published tables, and proof that each claim the experiment compares with exists, before any work.
+fn published(folder: &Path, experiment: &Experiment, console: &Console) -> Result<Published, CliError> {
+    if !folder.exists() && experiment.compare.is_empty() {
+        return Ok(Published::default());
+    }
+    let usage = |error: &dyn std::fmt::Display| CliError::new(Exit::Usage, error);
+    let published = Published::read(folder).map_err(|error| usage(&error))?;
+    for reference in &experiment.compare {
+        published.resolve(&reference.to_string()).map_err(|error| usage(&error))?;
+    }
+    let _ = console;
+    Ok(published)
+}
+
+/// The first signal sets the flag; the next one ends the process.
+fn stop_on_signal() -> Result<Arc<AtomicBool>, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let shutdown = signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, stop.clone());
+        shutdown
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            .map_err(|error| CliError::new(Exit::Bug, format!("could not listen for signals: {error}")))?;
+    }
+    Ok(stop)
+}
+
+fn keep(word: &str) -> Keep {
+    match word {
+        "all" => Keep::All,
+        "none" => Keep::None,
+        _ => Keep::Best,
+    }
+}
+
+impl From<PipelineError> for CliError {
+    fn from(error: PipelineError) -> Self {
+        let mut shown = CliError::new(Exit::Usage, &error);
+        shown.hint = Some("everything recorded so far is kept; run the same command again to go on".into());
+        shown
+    }
+}
+
+fn print_results(outcome: &PlanOutcome, published: &Published, experiment: &Experiment, console: &Console) {
+    if console.json {
+        let records = serde_json::to_string(&outcome.records).unwrap_or_default();
+        return console.result(&records);
+    }
+    let compare: Vec<String> = experiment.compare.iter().map(ToString::to_string).collect();
+    if !outcome.records.is_empty() {
+        console.result(&terminal_table(&experiment_table(&outcome.records, published, &compare)));
+    }
+}
+
+/// Says what is missing from the table, and why, and picks the exit code.
+fn conclude(outcome: &PlanOutcome, console: &Console) -> Exit {
+    for record in &outcome.records {
+        if let Some(text) = trouble(record) {
+            console.note(&text);
+        }
+    }
+    for label in &outcome.elsewhere {
+        console.note(&format!("elsewhere  {label}: another process is working on it"));
+    }
+    if outcome.interrupted {
+        console.note("stopped; run the same command again to go on where it was");
+        return Exit::Interrupted;
+    }
+    if outcome.failures().next().is_some() { Exit::RunFailed } else { Exit::Fine }
+}
+
+fn trouble(record: &Record) -> Option<String> {
+    let label = format!("{} · {} · seed {}", record.task, record.checkpoint, record.seed);
+    match &record.status {
+        Status::Finished => None,
+        Status::Collapsed(reason) => Some(format!("collapsed  {label}: {reason}")),
+        Status::Diverged(step) => Some(format!("diverged   {label}: at step {step}")),
+        Status::Failed(error) => Some(format!("failed     {label}: {error}")),
+    }
 }

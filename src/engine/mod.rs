@@ -4,6 +4,7 @@
 //! that count within the whole step, so that micro-batches and engines draw the same masks.
 
 pub mod dropout;
+pub mod independent;
 pub mod reference;
 pub mod weights;
 
@@ -99,17 +100,20 @@ pub enum EngineError {
     Weights(String),
 }
 
+/// A model that predicts.
+pub trait Predictor {
+    /// Head outputs without dropout, and the loss where targets are known and the model can say it.
+    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError>;
+}
+
 /// One model being trained or used.
-pub trait Engine {
+pub trait Engine: Predictor {
     /// Adds the gradient of (sum of the batch's losses) / `part.sequences` and returns that loss, before any update.
     /// Dropout is on.
     fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError>;
 
     /// Clips by global norm, moves every parameter, clears the gradients; returns the norm before clipping.
     fn update(&mut self, update: &Update) -> Result<f64, EngineError>;
-
-    /// Head outputs without dropout, and the loss where targets are known.
-    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError>;
 
     /// The accumulated gradients, in parameter order; zeros where nothing was accumulated.
     fn gradients(&self) -> Result<Vec<NamedArray>, EngineError>;

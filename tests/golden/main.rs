@@ -4,6 +4,7 @@
 //! line of output a case.
 
 mod metrics;
+mod minilm;
 mod models;
 mod schedule;
 mod squad_eval;

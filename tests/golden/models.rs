@@ -6,7 +6,7 @@ use crate::golden;
 use repro::encode::{Batch, Targets};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{Engine, Logits, NamedArray, StepPart, Update};
+use repro::engine::{Engine, Logits, NamedArray, Predictor, StepPart, Update};
 use repro::family::{EncoderConfig, parameters};
 use repro::task::Head;
 use safetensors::SafeTensors;

@@ -10,7 +10,7 @@ mod model;
 mod ops;
 
 use super::dropout::Masks;
-use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, StepPart, Update};
+use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
 use crate::encode::{Batch, Targets};
 use crate::family::{EncoderConfig, Parameter, parameters};
 use crate::task::Head;
@@ -129,6 +129,21 @@ impl Reference {
     }
 }
 
+impl Predictor for Reference {
+    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
+        self.check(batch)?;
+        let weights = self.weights(false);
+        let forward = self.forward(&weights, batch, None)?;
+        let (logits, loss) = self.outputs(&forward, batch)?;
+        let loss_sum = loss.map(|loss| loss.to_scalar::<f32>().map(f64::from)).transpose()?;
+        let logits = match self.head {
+            Head::Span => span_logits(&logits, &forward.layout.lengths)?,
+            Head::Classification | Head::Regression => Logits::Sequence(logits.to_vec2()?),
+        };
+        Ok(Prediction { logits, loss_sum })
+    }
+}
+
 impl Engine for Reference {
     fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
         self.check(batch)?;
@@ -162,19 +177,6 @@ impl Engine for Reference {
         }
         self.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
         Ok(norm)
-    }
-
-    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
-        self.check(batch)?;
-        let weights = self.weights(false);
-        let forward = self.forward(&weights, batch, None)?;
-        let (logits, loss) = self.outputs(&forward, batch)?;
-        let loss_sum = loss.map(|loss| loss.to_scalar::<f32>().map(f64::from)).transpose()?;
-        let logits = match self.head {
-            Head::Span => span_logits(&logits, &forward.layout.lengths)?,
-            Head::Classification | Head::Regression => Logits::Sequence(logits.to_vec2()?),
-        };
-        Ok(Prediction { logits, loss_sum })
     }
 
     fn gradients(&self) -> Result<Vec<NamedArray>, EngineError> {

@@ -1,0 +1,79 @@
+//! Runs that learned nothing, told by name: a collapsed run scores like a constant and must not pass for a weak one.
+//!
+//! Known from fine-tuning BERT-large on small tasks (Devlin et al. 2019, Section 4.1; Mosbach et al. 2021): the model
+//! predicts one class for everything, or its loss never leaves that of guessing.
+
+use super::scoring::Answers;
+use crate::task::{Head, Task};
+
+/// A mean loss within this share of ln K, K the number of labels, never left the loss of guessing.
+const GUESSING: f64 = 0.001;
+
+/// Predictions whose standard deviation is below this are constant.
+const CONSTANT: f64 = 1e-4;
+
+/// Why a run counts as collapsed, if it does: from its dev predictions and the mean loss of its last tenth of steps.
+pub fn reason<'a>(
+    task: &Task,
+    answers: impl IntoIterator<Item = &'a Answers>,
+    final_loss: Option<f64>,
+) -> Option<String> {
+    answers.into_iter().find_map(|answers| constant(task, answers)).or_else(|| guessing(task, final_loss))
+}
+
+fn constant(task: &Task, answers: &Answers) -> Option<String> {
+    match answers {
+        Answers::Classes(classes) => {
+            let first = *classes.first()?;
+            let one = classes.len() > 1 && classes.iter().all(|class| *class == first);
+            one.then(|| format!("one class predicted: `{}`", task.labels[first as usize]))
+        }
+        Answers::Values(values) => {
+            let constant = values.len() > 1 && deviation(values) < CONSTANT;
+            constant.then(|| "predictions without variance".to_string())
+        }
+        Answers::Texts(_) => None,
+    }
+}
+
+fn guessing(task: &Task, final_loss: Option<f64>) -> Option<String> {
+    let loss = final_loss.filter(|_| task.head == Head::Classification)?;
+    let guess = (task.labels.len() as f64).ln();
+    ((loss - guess).abs() < GUESSING * guess)
+        .then(|| format!("training loss {loss:.4} stayed at ln {}", task.labels.len()))
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::find;
+
+    #[test]
+    fn one_class_for_everything_is_a_collapse() {
+        let mrpc = find("mrpc").unwrap();
+        let text = reason(mrpc, &[Answers::Classes(vec![1, 1, 1])], Some(0.3));
+        assert_eq!(text.as_deref(), Some("one class predicted: `equivalent`"));
+        assert_eq!(reason(mrpc, &[Answers::Classes(vec![1, 0, 1])], Some(0.3)), None);
+    }
+
+    // ln 2 = 0.6931, ln 3 = 1.0986; a thousandth of it is the limit.
+    #[test]
+    fn a_loss_that_never_left_guessing_is_a_collapse() {
+        let answers = || [Answers::Classes(vec![1, 0])];
+        assert!(reason(find("rte").unwrap(), &answers(), Some(0.6934)).is_some());
+        assert!(reason(find("rte").unwrap(), &answers(), Some(0.66)).is_none());
+        assert!(reason(find("mnli").unwrap(), &answers(), Some(1.0985)).is_some());
+    }
+
+    #[test]
+    fn equal_numbers_for_everything_are_a_collapse() {
+        let stsb = find("stsb").unwrap();
+        assert!(reason(stsb, &[Answers::Values(vec![2.7, 2.70001])], None).is_some());
+        assert!(reason(stsb, &[Answers::Values(vec![2.7, 2.9])], Some(0.6931)).is_none());
+    }
+}

@@ -1,0 +1,195 @@
+//! What a run starts from: the checkpoint's files, and its splits as examples and token ids.
+//!
+//! Runs of a grid differ in recipe and seed only; what they share is prepared once and kept for the next run.
+
+use crate::dataset::{self, DatasetError, Example, Location, Origin, Rows, SplitFile};
+use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, cached_split};
+use crate::engine::EngineError;
+use crate::event::{Event, Observer};
+use crate::family::{ConfigError, EncoderConfig};
+use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
+use crate::plan::Run;
+use crate::task::{Split, SplitRole};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// Why a run has nothing to start from.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// A file.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Rows.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Token ids.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The checkpoint's config.
+    #[error("checkpoint `{name}`: {source}")]
+    Config { name: String, source: ConfigError },
+    /// The checkpoint's config could not be read.
+    #[error("could not read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    /// Its weights.
+    #[error("checkpoint `{name}`: {source}")]
+    Weights { name: String, source: EngineError },
+}
+
+/// A split, ready.
+pub struct PreparedSplit {
+    /// Which one.
+    pub split: &'static Split,
+    /// Its rows.
+    pub rows: Rows,
+    /// Its sequences.
+    pub encoded: Encoded,
+}
+
+/// Everything a run starts from.
+pub struct Prepared {
+    /// The encoder.
+    pub config: EncoderConfig,
+    /// `config.json` as it is, for the model folder.
+    pub config_text: String,
+    /// The checkpoint's files.
+    pub checkpoint: CheckpointFiles,
+    /// Train split and dev splits, in the task's order.
+    pub splits: Vec<PreparedSplit>,
+    /// Every file used, with its digest.
+    pub files: Vec<Fetched>,
+}
+
+impl Prepared {
+    /// The training split.
+    pub fn train(&self) -> impl Iterator<Item = &PreparedSplit> {
+        self.splits.iter().filter(|split| split.split.role == SplitRole::Train)
+    }
+
+    /// The dev splits.
+    pub fn dev(&self) -> impl Iterator<Item = &PreparedSplit> {
+        self.splits.iter().filter(|split| split.split.role == SplitRole::Dev)
+    }
+}
+
+/// Prepares runs, and remembers the last preparation.
+pub struct Inputs<'a> {
+    hub: &'a dyn Hub,
+    cache: PathBuf,
+    observer: &'a dyn Observer,
+    last: Option<(String, Rc<Prepared>)>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Encoded splits are kept in the folder `cache`.
+    pub fn new(hub: &'a dyn Hub, cache: PathBuf, observer: &'a dyn Observer) -> Inputs<'a> {
+        Inputs { hub, cache, observer, last: None }
+    }
+
+    /// What the run starts from.
+    ///
+    /// # Errors
+    /// A file that is absent or wrong, rows that do not fit the task, a checkpoint that cannot be used.
+    pub fn prepare(&mut self, run: &Run) -> Result<Rc<Prepared>, InputError> {
+        let settings = EncodeSettings::from(&run.recipe);
+        let key = format!("{:?} {:?} {} {:?} {settings:?}", run.checkpoint, run.data, run.task.name, run.limit);
+        if let Some((_, prepared)) = self.last.as_ref().filter(|(last, _)| *last == key) {
+            return Ok(prepared.clone());
+        }
+        self.last = None;
+        let prepared = Rc::new(self.make(run, &settings)?);
+        self.last = Some((key, prepared.clone()));
+        Ok(prepared)
+    }
+
+    /// One split of a run's task, encoded by a checkpoint's tokenizer: for verifying and predicting.
+    ///
+    /// # Errors
+    /// As [`Inputs::prepare`].
+    pub fn split(
+        &self,
+        run: &Run,
+        files: &CheckpointFiles,
+        split: &'static Split,
+    ) -> Result<PreparedSplit, InputError> {
+        let (location, _) = self.locate(run, split)?;
+        self.read(run, split, location, &tokenizer(files)?, &EncodeSettings::from(&run.recipe))
+    }
+
+    /// Everything small and everything that can fail comes before the weights, which are the long download.
+    fn make(&self, run: &Run, settings: &EncodeSettings) -> Result<Prepared, InputError> {
+        let mut files = Vec::new();
+        let mut located = Vec::new();
+        for split in run.task.splits.iter().filter(|split| split.role != SplitRole::Test) {
+            let (location, file) = self.locate(run, split)?;
+            files.extend(file);
+            located.push((split, location));
+        }
+        let repository = Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref());
+        let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
+        files.extend(checkpoint.all.clone());
+        let (config, config_text) = read_config(run, &checkpoint)?;
+        settings.check_positions(config.max_position_embeddings)?;
+        let tokenizer = tokenizer(&checkpoint)?;
+        tokenizer.check_vocab_size(config.vocab_size)?;
+        let read = |(split, location)| self.read(run, split, location, &tokenizer, settings);
+        let splits = located.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Prepared { config, config_text, checkpoint, splits, files })
+    }
+
+    fn locate(&self, run: &Run, split: &Split) -> Result<(SplitFile, Option<Fetched>), InputError> {
+        let data = &run.data;
+        let named = data.files.get(split.name);
+        if let Some(path) = named.filter(|path| is_local(path)) {
+            let origin = Origin::NamedFile(path.clone());
+            return Ok((SplitFile { location: Location::File(path.into()), origin }, None));
+        }
+        if let Some(folder) = data.folder.as_ref().filter(|_| named.is_none()) {
+            return Ok((SplitFile { location: Location::Folder(folder.clone()), origin: Origin::Official }, None));
+        }
+        let repository = Repository::dataset(&data.repository, data.revision.as_deref());
+        let usual = run.task.split_file(split.name);
+        let fetched = self.hub.fetch(&repository, named.unwrap_or(&usual), self.observer)?;
+        let origin = match named {
+            Some(path) => Origin::NamedFile(path.clone()),
+            None if data.repository == run.task.dataset.repository => Origin::Official,
+            None => Origin::OtherRepository(data.repository.clone()),
+        };
+        Ok((SplitFile { location: Location::File(fetched.path.clone()), origin }, Some(fetched)))
+    }
+
+    fn read(
+        &self,
+        run: &Run,
+        split: &'static Split,
+        file: SplitFile,
+        tokenizer: &Tokenizer,
+        settings: &EncodeSettings,
+    ) -> Result<PreparedSplit, InputError> {
+        let rows = dataset::read(run.task, split, &file, run.limit)?;
+        for warning in &rows.warnings {
+            self.observer.observe(&Event::Warning(format!("{} {}: {warning}", run.task.name, split.name)));
+        }
+        let examples: &[Example] = &rows.examples;
+        let encoded = cached_split(&self.cache, tokenizer, run.task, examples, settings, self.observer)?;
+        Ok(PreparedSplit { split, rows, encoded })
+    }
+}
+
+fn is_local(path: &str) -> bool {
+    ["./", "../", "/"].iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn tokenizer(files: &CheckpointFiles) -> Result<Tokenizer, EncodeError> {
+    let path = |file: &Option<Fetched>| file.as_ref().map(|file| file.path.clone());
+    let [json, vocab, config] = [&files.tokenizer_json, &files.vocab, &files.tokenizer_config].map(path);
+    Tokenizer::from_files(json.as_deref(), vocab.as_deref(), config.as_deref())
+}
+
+fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, String), InputError> {
+    let path = files.config.path.clone();
+    let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
+    let name = run.checkpoint.name.clone();
+    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
+    Ok((config.with_dropout(run.recipe.dropout), text))
+}

@@ -1,0 +1,224 @@
+//! Runs a plan end to end: each run goes through fetch, dataset, encode, train and score, and ends as one record.
+//!
+//! A recorded run is passed over; a run that fails is recorded as failed and the others go on; two processes never work
+//! the same run. Only what would stop every run (an output folder that cannot be written) ends the plan.
+
+mod artifacts;
+mod collapse;
+mod inputs;
+mod provenance;
+mod run;
+mod saved;
+mod scoring;
+
+pub use inputs::{InputError, Inputs, Prepared};
+pub use provenance::{peak_memory, provenance};
+pub use saved::{Agreement, Saved, SavedError};
+pub use scoring::{SplitPredictions, predict_split, score_split};
+
+use crate::event::{Event, Observer};
+use crate::export::ExportError;
+use crate::fetch::Hub;
+use crate::plan::{Plan, Run};
+use crate::record::{Record, RecordError, Status, Store, lock};
+use crate::train::TrainError;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which model folders stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// That of the run which selection chose, per checkpoint and task.
+    Best,
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+/// Where everything goes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Records: `<RunId>.json`.
+    pub records: PathBuf,
+    /// Big outputs: a folder a run.
+    pub runs: PathBuf,
+    /// Encoded splits.
+    pub cache: PathBuf,
+}
+
+impl Output {
+    /// `DIR/records`, `DIR/runs` and `DIR/cache`, as `--out` lays them out.
+    pub fn under(folder: &Path) -> Output {
+        Output { records: folder.join("records"), runs: folder.join("runs"), cache: folder.join("cache") }
+    }
+
+    /// The project's own folders: `reports/records` and `runs`.
+    pub fn project() -> Output {
+        Output { records: "reports/records".into(), runs: "runs".into(), cache: "runs/cache".into() }
+    }
+
+    /// Proves that records and runs can be written, before any work.
+    ///
+    /// # Errors
+    /// The folder that cannot, and why.
+    pub fn prove_writable(&self) -> Result<(), PipelineError> {
+        for folder in [&self.records, &self.runs] {
+            let failed = |source| PipelineError::Output { folder: folder.clone(), source };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            let probe = folder.join(format!(".write-probe-{}", std::process::id()));
+            std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe)).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// What ends a whole plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// Nothing can be written.
+    #[error("output folder `{}` cannot be written: {source}", folder.display())]
+    Output { folder: PathBuf, source: std::io::Error },
+    /// A record could not be written or read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// What fails a single run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its files, rows or token ids.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// Its training.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Its model folder.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A file of its folder.
+    #[error("could not write `{}`: {source}", path.display())]
+    Artifact { path: PathBuf, source: std::io::Error },
+}
+
+/// Everything a plan needs from outside.
+pub struct Pipeline<'a> {
+    /// Where files come from.
+    pub hub: &'a dyn Hub,
+    /// Who is told.
+    pub observer: &'a dyn Observer,
+    /// Where everything goes.
+    pub output: Output,
+    /// Which model folders stay.
+    pub keep: Keep,
+    /// Whether recorded failures are tried again.
+    pub retry_failed: bool,
+    /// Set when the user wants to stop.
+    pub stop: &'a AtomicBool,
+}
+
+/// How the runs of a plan ended.
+#[derive(Debug, Default)]
+pub struct PlanOutcome {
+    /// Records of the plan's runs, in its order, whether made now or before.
+    pub records: Vec<Record>,
+    /// Labels of the runs that another process is working on.
+    pub elsewhere: Vec<String>,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+impl PlanOutcome {
+    /// The runs that could not be run or diverged.
+    pub fn failures(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| matches!(record.status, Status::Failed(_) | Status::Diverged(_)))
+    }
+}
+
+/// How one run ended.
+enum Step {
+    Recorded(Box<Record>),
+    Elsewhere,
+    Interrupted,
+}
+
+impl Pipeline<'_> {
+    /// Runs every run that is not recorded yet.
+    ///
+    /// # Errors
+    /// Output that cannot be written. A run's own error is in its record.
+    pub fn run(&self, plan: &Plan) -> Result<PlanOutcome, PipelineError> {
+        self.output.prove_writable()?;
+        let mut outcome = PlanOutcome::default();
+        let mut inputs = Inputs::new(self.hub, self.output.cache.clone(), self.observer);
+        for (index, run) in plan.runs.iter().enumerate() {
+            if self.stop.load(Ordering::Relaxed) {
+                outcome.interrupted = true;
+                break;
+            }
+            match self.one(run, index, plan, &mut inputs)? {
+                Step::Recorded(record) => outcome.records.push(*record),
+                Step::Elsewhere => outcome.elsewhere.push(run.label()),
+                Step::Interrupted => outcome.interrupted = true,
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn one(&self, run: &Run, index: usize, plan: &Plan, inputs: &mut Inputs) -> Result<Step, PipelineError> {
+        let store = Store::new(&self.output.records);
+        if let Some(record) = self.recorded(&store, run)? {
+            return Ok(Step::Recorded(Box::new(record)));
+        }
+        let Some(_lock) = lock(&self.output.records, &run.id.0)? else {
+            let text = format!("another process is working on {}; it is passed over", run.label());
+            self.observer.observe(&Event::Warning(text));
+            return Ok(Step::Elsewhere);
+        };
+        // The process that held the lock may have just recorded it.
+        if let Some(record) = self.recorded(&store, run)? {
+            return Ok(Step::Recorded(Box::new(record)));
+        }
+        self.started(run, index, plan.runs.len());
+        let record = match run::execute(self, run, inputs) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(Step::Interrupted),
+            Err(error) => self.failed(run, &error),
+        };
+        store.write(&record)?;
+        self.finished(run, &record);
+        run::tidy(self, run, &record, plan, &store);
+        Ok(Step::Recorded(Box::new(record)))
+    }
+
+    fn recorded(&self, store: &Store, run: &Run) -> Result<Option<Record>, PipelineError> {
+        let record = store.find(&run.id.0)?;
+        let again = |record: &Record| self.retry_failed && matches!(record.status, Status::Failed(_));
+        let record = record.filter(|record| !again(record));
+        if record.is_some() {
+            self.observer.observe(&Event::RunSkipped { run: run.id.0.clone(), label: run.label() });
+        }
+        Ok(record)
+    }
+
+    fn started(&self, run: &Run, index: usize, count: usize) {
+        let (run, label) = (run.id.0.clone(), run.label());
+        self.observer.observe(&Event::RunStarted { run, label, index, count });
+    }
+
+    fn failed(&self, run: &Run, error: &RunError) -> Record {
+        let error = error.to_string();
+        let (id, label) = (run.id.0.clone(), run.label());
+        self.observer.observe(&Event::RunFailed { run: id, label, error: error.clone() });
+        run::empty_record(run, Status::Failed(error))
+    }
+
+    fn finished(&self, run: &Run, record: &Record) {
+        if matches!(record.status, Status::Failed(_)) {
+            return;
+        }
+        let scores = run::scores_by_split(record);
+        let (id, label, seconds) = (run.id.0.clone(), run.label(), record.cost.total_seconds);
+        self.observer.observe(&Event::RunFinished { run: id, label, scores, seconds });
+    }
+}

@@ -1,0 +1,278 @@
+//! One run: prepared, trained, scored, written down.
+
+use super::artifacts::{Live, write_predictions};
+use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
+use super::scoring::{Answers, SplitPredictions, SplitScores, predict_split, score_split};
+use super::{Keep, Pipeline, RunError, collapse, peak_memory, provenance};
+use crate::encode::EncodingCounts;
+use crate::engine::reference::Reference;
+use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
+use crate::engine::{Engine, EngineError};
+use crate::event::{Event, Observer};
+use crate::export::{self, ExportInput, TokenizerFile};
+use crate::family::parameters;
+use crate::plan::{EngineKind, Plan, Run};
+use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedScore, SplitReport, Status, Store};
+use crate::score::Scores;
+use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Runs one run to its record; `None` if the user stopped it, with a snapshot to go on from.
+pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Option<Record>, RunError> {
+    let began = Instant::now();
+    let prepared = inputs.prepare(run)?;
+    let mut engine = engine(run, &prepared, pipeline.observer)?;
+    let folder = pipeline.output.runs.join(&run.id.0);
+    let outcome = train(pipeline, run, &prepared, engine.as_mut(), &folder)?;
+    if outcome.end == End::Interrupted {
+        return Ok(None);
+    }
+    let mut record = empty_record(run, Status::Finished);
+    describe(&mut record, &prepared, &outcome);
+    if let End::Diverged(step) = outcome.end {
+        record.status = Status::Diverged(step);
+    } else {
+        score(&mut record, run, &prepared, engine.as_ref(), &outcome, &folder)?;
+    }
+    record.cost.total_seconds = began.elapsed().as_secs_f64();
+    if pipeline.keep != Keep::None && record.status == Status::Finished {
+        write_model(&folder.join("model"), run, &prepared, engine.as_ref(), &record)?;
+    }
+    Ok(Some(record))
+}
+
+/// The engine at the checkpoint's weights with a new head; at random ones where the spec asks for it.
+fn engine(run: &Run, prepared: &Prepared, observer: &dyn Observer) -> Result<Box<dyn Engine>, RunError> {
+    let EngineKind::Reference = run.engine;
+    let (config, task, recipe) = (&prepared.config, run.task, &run.recipe);
+    let parameters = parameters(config, task.head, task.num_labels());
+    let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
+    let name = &run.checkpoint.name;
+    let failed = |source: EngineError| InputError::Weights { name: name.clone(), source };
+    let loaded = load(&weights, config.family, &parameters, HeadSource::New).map_err(failed)?;
+    tell_unused_head(&loaded, name, observer);
+    let arrays = if run.checkpoint.untrained { Default::default() } else { loaded.arrays };
+    let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
+    let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
+    let values = starting_values(&parameters, arrays, &how);
+    let engine = Reference::new(config.clone(), task.head, task.num_labels(), values).map_err(failed)?;
+    Ok(Box::new(engine))
+}
+
+fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {
+    let head = loaded.unused.iter().find(|tensor| tensor.starts_with("classifier") || tensor.starts_with("qa_outputs"));
+    if let Some(tensor) = head {
+        let text =
+            format!("`{name}` is fine-tuned already: its head (`{tensor}`, …) is not used, a new one is trained");
+        observer.observe(&Event::Warning(text));
+    }
+}
+
+fn train(
+    pipeline: &Pipeline,
+    run: &Run,
+    prepared: &Prepared,
+    engine: &mut dyn Engine,
+    folder: &Path,
+) -> Result<Outcome, RunError> {
+    let live = Live::new(&run.id.0, folder, pipeline.observer);
+    let features: Vec<_> = prepared.train().flat_map(|split| split.encoded.features.iter().cloned()).collect();
+    let trainer = Trainer {
+        run: run.id.0.clone(),
+        recipe: &run.recipe,
+        seed: run.seed,
+        features: &features,
+        snapshots: Snapshots::new(folder.join("snapshot")),
+        stop: pipeline.stop,
+        observer: &live,
+    };
+    let mut evaluate = |engine: &dyn Engine, step: u64, epoch: f64| evaluate(run, prepared, engine, step, epoch, &live);
+    Ok(trainer.run(engine, &mut evaluate)?)
+}
+
+/// Scores every dev split as the engine is now; the selecting number is the mean of their primary metrics.
+fn evaluate(
+    run: &Run,
+    prepared: &Prepared,
+    engine: &dyn Engine,
+    step: u64,
+    epoch: f64,
+    observer: &dyn Observer,
+) -> Result<Evaluated, TrainError> {
+    let mut evaluations = Vec::new();
+    for split in prepared.dev() {
+        let predictions = predict_split(engine, &split.encoded)?;
+        let scores = score_split(run.task, &run.recipe, split, &predictions, false)?.scores;
+        let (name, loss) = (split.split.name.to_string(), predictions.loss.unwrap_or(f64::NAN));
+        let (id, split) = (run.id.0.clone(), name.clone());
+        observer.observe(&Event::Evaluated { run: id, step, epoch, split, loss, scores: scores.clone() });
+        evaluations.push(Evaluation { step, epoch, split: name, loss, scores });
+    }
+    let values: Option<Vec<f64>> = evaluations.iter().map(|evaluation| evaluation.scores[0].1).collect();
+    let primary = values.map(|values| values.iter().sum::<f64>() / values.len() as f64);
+    Ok(Evaluated { evaluations, primary })
+}
+
+/// Final scores of the weights that are kept, their intervals, and every prediction on disk.
+fn score(
+    record: &mut Record,
+    run: &Run,
+    prepared: &Prepared,
+    engine: &dyn Engine,
+    outcome: &Outcome,
+    folder: &Path,
+) -> Result<(), RunError> {
+    let mut answers: Vec<Answers> = Vec::new();
+    for split in prepared.dev() {
+        let predictions = predict_split(engine, &split.encoded).map_err(TrainError::from)?;
+        let scored = score_split(run.task, &run.recipe, split, &predictions, true)?;
+        write_predictions(folder, run.task, split.split.name, split, &predictions, &scored.answers)?;
+        record.scores.extend(recorded_scores(split, &predictions, &scored));
+        answers.push(scored.answers);
+    }
+    if let Some(reason) = collapse::reason(run.task, &answers, outcome.progress.final_loss()) {
+        record.status = Status::Collapsed(reason);
+    }
+    Ok(())
+}
+
+fn recorded_scores(split: &PreparedSplit, _: &SplitPredictions, scored: &SplitScores) -> Vec<RecordedScore> {
+    let score = |(metric, value): &(_, Option<f64>), interval: Option<(f64, f64)>| RecordedScore {
+        split: split.split.name.to_string(),
+        claim: split.split.claim.to_string(),
+        metric: *metric,
+        value: *value,
+        interval,
+        examples: split.rows.examples.len(),
+    };
+    let intervals = scored.intervals.iter().copied().chain(std::iter::repeat(None));
+    scored.scores.iter().zip(intervals).map(|(pair, interval)| score(pair, interval)).collect()
+}
+
+fn write_model(
+    folder: &Path,
+    run: &Run,
+    prepared: &Prepared,
+    engine: &dyn Engine,
+    record: &Record,
+) -> Result<(), RunError> {
+    let config = serde_json::from_str(&prepared.config_text).expect("the config was read before");
+    let files = &prepared.checkpoint;
+    let named = [&files.tokenizer_json, &files.vocab, &files.tokenizer_config].into_iter().flatten();
+    let tokenizer: Vec<TokenizerFile> =
+        named.map(|file| TokenizerFile { name: file.name.clone(), path: file.path.clone() }).collect();
+    let parameters = engine.parameters().map_err(TrainError::from)?;
+    let input = ExportInput { config: &config, task: run.task, parameters: &parameters, tokenizer: &tokenizer, record };
+    Ok(export::write(folder, &input)?)
+}
+
+/// Removes what a recorded run does not need: its snapshot, and the model folder of whichever run selection did not
+/// choose. A folder that cannot be removed costs a warning.
+pub fn tidy(pipeline: &Pipeline, run: &Run, record: &Record, plan: &Plan, store: &Store) {
+    let folder = |id: &str| pipeline.output.runs.join(id);
+    let snapshots = Snapshots::new(folder(&run.id.0).join("snapshot"));
+    if matches!(record.status, Status::Failed(_)) {
+        return;
+    }
+    if let Err(error) = snapshots.remove() {
+        pipeline.observer.observe(&Event::Warning(error.to_string()));
+    }
+    if pipeline.keep != Keep::Best {
+        return;
+    }
+    let rivals = plan.runs.iter().filter(|other| other.task == run.task && other.checkpoint == run.checkpoint);
+    let records: Vec<Record> = rivals.filter_map(|other| store.find(&other.id.0).ok().flatten()).collect();
+    let best = records.iter().filter(|record| record.status == Status::Finished).fold(None, better);
+    for other in records.iter().filter(|other| best.is_some_and(|best| best.id != other.id)) {
+        // Absent is as good as removed.
+        let _ = std::fs::remove_dir_all(folder(&other.id).join("model"));
+    }
+}
+
+fn better<'a>(best: Option<&'a Record>, record: &'a Record) -> Option<&'a Record> {
+    let value = |record: &Record| primary(record).unwrap_or(f64::MIN);
+    if best.is_none_or(|best| value(record) > value(best)) { Some(record) } else { best }
+}
+
+/// Mean over the dev splits of the task's primary metric; the first score of each split is that metric's.
+fn primary(record: &Record) -> Option<f64> {
+    let by_split = scores_by_split(record);
+    let values: Option<Vec<f64>> =
+        by_split.iter().map(|(_, scores)| scores.first().and_then(|score| score.1)).collect();
+    values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// A record's scores, split by split.
+pub fn scores_by_split(record: &Record) -> Vec<(String, Scores)> {
+    let mut splits: Vec<(String, Scores)> = Vec::new();
+    for score in &record.scores {
+        match splits.iter_mut().find(|(split, _)| *split == score.split) {
+            Some((_, scores)) => scores.push((score.metric, score.value)),
+            None => splits.push((score.split.clone(), vec![(score.metric, score.value)])),
+        }
+    }
+    splits
+}
+
+fn describe(record: &mut Record, prepared: &Prepared, outcome: &Outcome) {
+    let progress = &outcome.progress;
+    record.evaluations = progress.evaluations.clone();
+    record.kept_step = outcome.kept_step;
+    record.total_steps = outcome.total_steps;
+    record.resumed_from_step = outcome.resumed_from_step;
+    record.splits = prepared.splits.iter().map(split_report).collect();
+    record.encoding = prepared.splits.iter().map(|split| encoding_report(split, &split.encoded.report)).collect();
+    record.files = prepared.files.clone();
+    record.cost.train_seconds = progress.seconds;
+    record.cost.tokens_per_second = progress.tokens as f64 / progress.seconds.max(1e-9);
+}
+
+fn split_report(split: &PreparedSplit) -> SplitReport {
+    SplitReport { split: split.split.name.to_string(), rows: split.rows.rows, release: split.rows.release.clone() }
+}
+
+fn encoding_report(split: &PreparedSplit, counts: &EncodingCounts) -> EncodingReport {
+    EncodingReport {
+        split: split.split.name.to_string(),
+        examples: counts.examples,
+        sequences: counts.sequences,
+        tokens: counts.tokens,
+        truncated: counts.truncated,
+        answers_lost: counts.answers_lost,
+    }
+}
+
+/// A record of what the run is, with nothing that came out.
+pub fn empty_record(run: &Run, status: Status) -> Record {
+    Record {
+        format: FORMAT,
+        id: run.id.0.clone(),
+        experiment: run.experiment.clone(),
+        checkpoint: run.checkpoint.name.clone(),
+        untrained: run.checkpoint.untrained,
+        task: run.task.name.to_string(),
+        task_version: run.task.version,
+        data: if run.data.folder.is_some() { "folder".into() } else { run.data.repository.clone() },
+        recipe: run.recipe.clone(),
+        seed: run.seed,
+        limit: run.limit,
+        status,
+        scores: Vec::new(),
+        evaluations: Vec::new(),
+        kept_step: 0,
+        total_steps: 0,
+        resumed_from_step: 0,
+        splits: Vec::new(),
+        encoding: Vec::new(),
+        files: Vec::new(),
+        provenance: provenance(run),
+        cost: Cost {
+            train_seconds: 0.0,
+            total_seconds: 0.0,
+            tokens_per_second: 0.0,
+            peak_memory: peak_memory().unwrap_or(0),
+            finished_at: super::provenance::now(),
+        },
+    }
+}

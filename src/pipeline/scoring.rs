@@ -1,0 +1,188 @@
+//! Predicting a split, and scoring it whole: no metric is ever averaged over batches.
+
+use crate::dataset::{Example, Label};
+use crate::encode::answers::{self, AnswerPrediction, AnswerSettings};
+use crate::encode::{Batch, Encoded};
+use crate::engine::{EngineError, Logits, Predictor};
+use crate::pipeline::inputs::PreparedSplit;
+use crate::score::squad::{Question, evaluate_v1, evaluate_v2};
+use crate::score::{Metric, Scores, classification_scores, interval, regression_scores};
+use crate::spec::recipe::Recipe;
+use crate::task::{Head, Schema, Task};
+use crate::train::TrainError;
+
+/// Sequences predicted at once. They are taken in order of length, so that little is padded; a sequence's result does
+/// not depend on its neighbours.
+const BATCH: usize = 32;
+
+/// The head's outputs for a whole split, in the order of its sequences.
+pub struct SplitPredictions {
+    /// `[sequences][labels]`, or start logits.
+    pub logits: Vec<Vec<f32>>,
+    /// End logits; empty but for spans.
+    pub ends: Vec<Vec<f32>>,
+    /// Mean loss over the sequences; `None` where labels are hidden.
+    pub loss: Option<f64>,
+}
+
+/// Predicts every sequence of a split.
+///
+/// # Errors
+/// The engine's.
+pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitPredictions, EngineError> {
+    let count = encoded.features.len();
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|index| encoded.features[*index].input_ids.len());
+    let (mut logits, mut ends) = (vec![Vec::new(); count], Vec::new());
+    let mut loss = Some(0.0);
+    for chosen in order.chunks(BATCH) {
+        let prediction = engine.predict(&Batch::pack(chosen.iter().map(|index| &encoded.features[*index])))?;
+        loss = loss.zip(prediction.loss_sum).map(|(sum, part)| sum + part);
+        match prediction.logits {
+            Logits::Sequence(rows) => scatter(&mut logits, chosen, rows),
+            Logits::Span { start, end } => {
+                ends.resize(count, Vec::new());
+                scatter(&mut logits, chosen, start);
+                scatter(&mut ends, chosen, end);
+            }
+        }
+    }
+    Ok(SplitPredictions { logits, ends, loss: loss.map(|sum| sum / count as f64) })
+}
+
+fn scatter(all: &mut [Vec<f32>], chosen: &[usize], rows: Vec<Vec<f32>>) {
+    chosen.iter().zip(rows).for_each(|(index, row)| all[*index] = row);
+}
+
+/// A split's predictions in the terms of its task.
+pub enum Answers {
+    /// Label indices.
+    Classes(Vec<u32>),
+    /// Numbers.
+    Values(Vec<f64>),
+    /// Answers to questions.
+    Texts(Vec<AnswerPrediction>),
+}
+
+/// What a split's predictions are worth.
+pub struct SplitScores {
+    /// Metrics in the task's order.
+    pub scores: Scores,
+    /// 95 % bootstrap intervals, in the same order; empty unless asked for.
+    pub intervals: Vec<Option<(f64, f64)>>,
+    /// The predictions.
+    pub answers: Answers,
+}
+
+/// Scores a split with its task's metrics.
+///
+/// # Errors
+/// Logits that are no numbers, or answers that cannot be scored.
+pub fn score_split(
+    task: &Task,
+    recipe: &Recipe,
+    split: &PreparedSplit,
+    predictions: &SplitPredictions,
+    intervals: bool,
+) -> Result<SplitScores, TrainError> {
+    let examples = &split.rows.examples;
+    match task.head {
+        Head::Classification => Ok(classification(task, examples, predictions, intervals)),
+        Head::Regression => Ok(regression(task, examples, predictions, intervals)),
+        Head::Span => spans(task, recipe, split, predictions, intervals),
+    }
+}
+
+/// Seed of the resamples: the same examples are drawn for every run, so that runs can be compared.
+const BOOTSTRAP_SEED: u64 = 1;
+
+fn classification(task: &Task, examples: &[Example], predictions: &SplitPredictions, wanted: bool) -> SplitScores {
+    let classes: Vec<u32> = predictions.logits.iter().map(|row| argmax(row)).collect();
+    let labels: Vec<u32> = examples.iter().filter_map(class_of).collect();
+    let scores = classification_scores(task.metrics, &classes, &labels);
+    let of = || interval::of_classification(task.metrics, &classes, &labels, BOOTSTRAP_SEED);
+    let intervals = if wanted { of() } else { Vec::new() };
+    SplitScores { scores, intervals, answers: Answers::Classes(classes) }
+}
+
+fn regression(task: &Task, examples: &[Example], predictions: &SplitPredictions, wanted: bool) -> SplitScores {
+    let values: Vec<f64> = predictions.logits.iter().map(|row| f64::from(row[0])).collect();
+    let labels: Vec<f64> = examples.iter().filter_map(value_of).collect();
+    let scores = regression_scores(task.metrics, &values, &labels);
+    let of = || interval::of_regression(task.metrics, &values, &labels, BOOTSTRAP_SEED);
+    let intervals = if wanted { of() } else { Vec::new() };
+    SplitScores { scores, intervals, answers: Answers::Values(values) }
+}
+
+fn spans(
+    task: &Task,
+    recipe: &Recipe,
+    split: &PreparedSplit,
+    predictions: &SplitPredictions,
+    wanted: bool,
+) -> Result<SplitScores, TrainError> {
+    let failed = |error: &dyn std::fmt::Display| TrainError::Evaluation(error.to_string());
+    let unanswerable = task.schema == Schema::Question { unanswerable: true };
+    let settings = answer_settings(recipe, unanswerable);
+    let (examples, features) = (&split.rows.examples, &split.encoded.features);
+    let answers = answers::predict(examples, features, &predictions.logits, &predictions.ends, &settings);
+    let answers = answers.map_err(|error| failed(&error))?;
+    let questions: Vec<Question> = examples.iter().map(question).collect();
+    let intervals = |of: &dyn Fn(Metric) -> Option<(f64, f64)>| {
+        if wanted { task.metrics.iter().map(|metric| of(*metric)).collect() } else { Vec::new() }
+    };
+    if unanswerable {
+        // Every threshold is searched over the best answers that are not empty; the score at threshold 0 is among them.
+        let odds: Vec<(String, f64)> = answers.iter().map(|a| (a.id.clone(), a.null_odds.unwrap_or(0.0))).collect();
+        let scored =
+            evaluate_v2(&questions, &best_texts(&answers), Some(&odds), 0.0).map_err(|error| failed(&error))?;
+        let scores = task.metrics.iter().map(|metric| (*metric, scored.score(*metric))).collect();
+        let intervals = intervals(&|metric| scored.interval(metric, BOOTSTRAP_SEED));
+        return Ok(SplitScores { scores, intervals, answers: Answers::Texts(answers) });
+    }
+    let texts: Vec<(String, String)> = answers.iter().map(|a| (a.id.clone(), a.text.clone())).collect();
+    let scored = evaluate_v1(&questions, &texts).map_err(|error| failed(&error))?;
+    let scores = task.metrics.iter().map(|metric| (*metric, scored.score(*metric))).collect();
+    let intervals = intervals(&|metric| scored.interval(metric, BOOTSTRAP_SEED));
+    Ok(SplitScores { scores, intervals, answers: Answers::Texts(answers) })
+}
+
+fn answer_settings(recipe: &Recipe, unanswerable: bool) -> AnswerSettings {
+    AnswerSettings {
+        n_best_size: recipe.n_best_size,
+        max_answer_length: recipe.max_answer_length,
+        unanswerable,
+        null_threshold: 0.0,
+        max_context: recipe.max_context,
+    }
+}
+
+fn best_texts(answers: &[AnswerPrediction]) -> Vec<(String, String)> {
+    let best = |answer: &AnswerPrediction| {
+        let spoken = answer.n_best.iter().find(|candidate| !candidate.text.is_empty());
+        spoken.map_or(String::new(), |candidate| candidate.text.clone())
+    };
+    answers.iter().map(|answer| (answer.id.clone(), best(answer))).collect()
+}
+
+fn question(example: &Example) -> Question {
+    let answers = match &example.label {
+        Some(Label::Answers(answers)) => answers.iter().map(|answer| answer.text.clone()).collect(),
+        _ => Vec::new(),
+    };
+    Question { id: example.id.clone(), answers }
+}
+
+/// The index of the highest logit, the first one on a tie.
+pub fn argmax(row: &[f32]) -> u32 {
+    let better = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
+    (0..row.len()).fold(0, better) as u32
+}
+
+fn class_of(example: &Example) -> Option<u32> {
+    if let Some(Label::Class(class)) = example.label { Some(class) } else { None }
+}
+
+fn value_of(example: &Example) -> Option<f64> {
+    if let Some(Label::Value(value)) = example.label { Some(f64::from(value)) } else { None }
+}
