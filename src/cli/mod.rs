@@ -7,6 +7,7 @@ mod console;
 mod fetch;
 mod list;
 mod plan;
+mod progress;
 mod report;
 mod run;
 mod score;
