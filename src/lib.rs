@@ -7,23 +7,23 @@
 //!
 //! The modules below stand in dependency order: a module uses only those above it, and a test holds them to it.
 
-pub mod check;
-pub mod cli;
+pub mod exit;
+pub mod random;
+pub mod score;
+pub mod task;
+pub mod family;
+pub mod paper;
+pub mod spec;
+pub mod plan;
+pub mod fetch;
+pub mod event;
 pub mod dataset;
 pub mod encode;
 pub mod engine;
-pub mod estimate;
-pub mod event;
-pub mod exit;
-pub mod family;
-pub mod fetch;
-pub mod paper;
-pub mod pipeline;
-pub mod plan;
-pub mod random;
-pub mod record;
-pub mod report;
-pub mod score;
-pub mod spec;
-pub mod task;
 pub mod train;
+pub mod estimate;
+pub mod record;
+pub mod pipeline;
+pub mod report;
+pub mod check;
+pub mod cli;
