@@ -1,1 +1,61 @@
-//! TODO estimate
+//! What a run will cost, before it runs: parameters, arithmetic and memory, from the encoder's shape alone.
+//!
+//! T tokens of a micro-batch, C cells of its padded rectangle (sequences · longest), H hidden size, I intermediate
+//! size, N heads, L longest sequence, B sequences.
+
+use crate::family::{EncoderConfig, parameters};
+use crate::task::Head;
+
+/// The shape of the batches a step works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchShape {
+    /// Sequences accumulated at once.
+    pub sequences: usize,
+    /// Tokens of the longest.
+    pub longest: usize,
+    /// Tokens of all of them.
+    pub tokens: usize,
+}
+
+impl BatchShape {
+    /// Sequences of equal length.
+    pub fn rectangle(sequences: usize, length: usize) -> BatchShape {
+        BatchShape { sequences, longest: length, tokens: sequences * length }
+    }
+}
+
+/// Trainable values of the encoder with its head.
+pub fn parameter_count(config: &EncoderConfig, head: Head, num_labels: usize) -> u64 {
+    parameters(config, head, num_labels).iter().map(|parameter| parameter.len() as u64).sum()
+}
+
+/// Floating-point operations of the matrix products of a forward pass: `2 T (4 H² + 2 H I)` a layer for the dense ones
+/// and `4 L T H` for attention. A training step does three times as much.
+pub fn forward_operations(config: &EncoderConfig, shape: &BatchShape) -> f64 {
+    let (hidden, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
+    let dense = 2.0 * (4.0 * hidden * hidden + 2.0 * hidden * wide);
+    let attention = 4.0 * shape.longest as f64 * hidden;
+    shape.tokens as f64 * config.num_hidden_layers as f64 * (dense + attention)
+}
+
+/// Peak memory in bytes of a training step of the reference engine.
+///
+/// Five copies of the parameters (values, accumulated gradients, two moments, and the gradients candle returns), what
+/// candle's graph keeps of each layer until the backward pass is through it, and what the program holds anyway.
+pub fn reference_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape) -> u64 {
+    let copies = 5 * parameter_count(config, head, num_labels);
+    let activations = config.num_hidden_layers as u64 * layer_values(config, shape);
+    4 * (copies + activations) + PROGRAM
+}
+
+/// Bytes of the program itself with its libraries and small buffers.
+const PROGRAM: u64 = 60_000_000;
+
+/// Values that the graph keeps of one layer, counted off `engine/reference/model.rs`: 27 arrays of `[T, H]`, 8 of
+/// `[C, H]`, 8 of `[B, N, L, L]`, 7 of `[T, I]`.
+fn layer_values(config: &EncoderConfig, shape: &BatchShape) -> u64 {
+    let cells = shape.sequences * shape.longest;
+    let scores = cells * shape.longest * config.num_attention_heads;
+    let rows = shape.tokens * (27 * config.hidden_size + 7 * config.intermediate_size);
+    (rows + 8 * cells * config.hidden_size + 8 * scores) as u64
+}

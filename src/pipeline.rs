@@ -1,1 +1,1 @@
-//! TODO pipeline
+//! Not here yet.

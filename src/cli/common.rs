@@ -1,6 +1,18 @@
-//! The flags that `run`, `plan` and `fetch` share.
+//! The flags that `run`, `plan` and `fetch` share, and the way from them to a plan.
 
-use std::path::PathBuf;
+use super::CliError;
+use crate::exit::Exit;
+use crate::plan::{self, EngineKind, Options, Plan};
+use crate::spec::nearest::{expected, nearest};
+use crate::spec::pins::Pins;
+use crate::spec::{self, Experiment, SpecError};
+use std::path::{Path, PathBuf};
+
+/// Highest `--seeds`.
+const MAX_SEEDS: u64 = spec::experiment::MAX_RESTARTS;
+
+/// Where experiments lie.
+pub const EXPERIMENTS: &str = "experiments";
 
 /// Which experiment, and what is narrowed or overridden of it.
 #[derive(clap::Args, Clone, Debug)]
@@ -14,10 +26,10 @@ pub struct Common {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Seeds 1 to N instead of the file's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_SEEDS))]
     pub seeds: Option<u64>,
     /// First N rows of every split; the scores are never put beside a paper's.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub limit: Option<usize>,
     /// A folder in the hub's layout, or another endpoint (default: `HF_ENDPOINT`, else the hub).
     #[arg(long, value_name = "DIR|URL")]
@@ -32,9 +44,99 @@ pub struct Common {
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
     /// Which model folders stay: `best` (the run that selection chose), `all` or `none`.
-    #[arg(long, value_name = "WHICH", default_value = "best")]
+    #[arg(long, value_name = "WHICH", default_value = "best", value_parser = ["best", "all", "none"])]
     pub keep: String,
     /// Where everything goes, instead of `reports/` and `runs/`.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+impl Common {
+    /// Reads the experiment and the pins, and multiplies out the plan.
+    pub fn plan(&self) -> Result<(Experiment, Plan), CliError> {
+        let path = self.path()?;
+        let experiment = spec::read(&path, &self.set)?;
+        let options = self.options(pins(&path)?)?;
+        let plan = plan::expand(&experiment, &options).map_err(|error| CliError::new(Exit::Usage, error))?;
+        Ok((experiment, plan))
+    }
+
+    /// The experiment file: as given, else a bare name in `experiments/`.
+    pub fn path(&self) -> Result<PathBuf, CliError> {
+        let bare = self.spec.components().count() == 1;
+        let elsewhere = Path::new(EXPERIMENTS).join(&self.spec);
+        match () {
+            () if self.spec.exists() => Ok(self.spec.clone()),
+            () if bare && elsewhere.exists() => Ok(elsewhere),
+            () => Err(self.absent(bare)),
+        }
+    }
+
+    fn absent(&self, bare: bool) -> CliError {
+        let shown = self.spec.display().to_string();
+        let also = if bare { format!(", here or in `{EXPERIMENTS}/`") } else { String::new() };
+        let mut error = CliError::new(Exit::Usage, format!("{shown}: no such experiment{also}"));
+        let names: Vec<String> = experiments().iter().filter_map(|path| file_name(path)).collect();
+        let name = file_name(&self.spec).unwrap_or_default();
+        let near = nearest(&name, names.iter().map(String::as_str));
+        error.hint = match near {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None => (!names.is_empty()).then(|| format!("there are {}", names.join(", "))),
+        };
+        error
+    }
+
+    fn options(&self, pins: Pins) -> Result<Options, CliError> {
+        let known = |flag: &str, value: &Option<String>, names: &[&'static str]| match value {
+            Some(value) if !names.contains(&value.as_str()) => {
+                let expected = expected(value, names.iter().copied());
+                Err(CliError::new(Exit::Usage, format!("unknown --{flag} `{value}`, {expected}")))
+            }
+            _ => Ok(()),
+        };
+        known("device", &self.device, &["cpu"])?;
+        known("engine", &self.engine, &[EngineKind::Reference.name()])?;
+        Ok(Options {
+            only: self.only.clone(),
+            seeds: self.seeds,
+            limit: self.limit,
+            engine_given: self.engine.is_some(),
+            device_given: self.device.is_some(),
+            pins,
+            ..Options::default()
+        })
+    }
+}
+
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        CliError { hint: error.hint().map(str::to_owned), ..CliError::new(Exit::Usage, error) }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a whole number from 1".into())
+}
+
+/// `data/pins.yaml` of the project the experiment lies in, else of the current folder; none where there is no file.
+fn pins(experiment: &Path) -> Result<Pins, CliError> {
+    let folder = experiment.parent().filter(|folder| folder.ends_with(EXPERIMENTS)).and_then(Path::parent);
+    let candidates = folder.into_iter().chain([Path::new("")]).map(|project| project.join("data/pins.yaml"));
+    match candidates.into_iter().find(|path| path.exists()) {
+        Some(path) => Ok(Pins::read(&path)?),
+        None => Ok(Pins::default()),
+    }
+}
+
+/// The files in `experiments/`, in the order of their names; none where the folder is absent.
+pub fn experiments() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(EXPERIMENTS).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    paths
+}
+
+fn file_name(path: &Path) -> Option<String> {
+    path.file_name().map(|name| name.to_string_lossy().into_owned())
 }

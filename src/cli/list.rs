@@ -1,13 +1,130 @@
-//! `repro list`.
+//! `repro list`: what there is to choose from. Tasks and presets are the program's; experiments and the checkpoints they
+//! name are those of the `experiments/` folder.
 
+use super::common::experiments;
 use super::{CliError, Console};
 use crate::exit::Exit;
+use crate::spec::preset::{PRESETS, Preset, When};
+use crate::spec::{self, Experiment};
+use crate::task::{SplitRole, TASKS, Task};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Arguments of `repro list`.
 #[derive(clap::Args)]
 pub struct ListArgs {}
 
+/// An experiment file, or why it could not be read.
+type Found = (String, Result<Experiment, String>);
+
 /// Runs the command.
-pub fn run(_args: &ListArgs, _console: &Console) -> Result<Exit, CliError> {
-    Err(CliError::new(Exit::Bug, "not built yet"))
+pub fn run(_args: &ListArgs, console: &Console) -> Result<Exit, CliError> {
+    let found: Vec<Found> = experiments()
+        .iter()
+        .map(|path| (path.display().to_string(), spec::read(path, &[]).map_err(|error| error.to_string())))
+        .collect();
+    if console.json {
+        console.result(&format!("{:#}", to_json(&found)));
+    } else {
+        console.result(to_text(&found).trim_end());
+    }
+    Ok(Exit::Fine)
+}
+
+fn to_text(found: &[Found]) -> String {
+    let mut sections = vec![section("tasks", TASKS.iter().map(task_line))];
+    sections.extend(PRESETS.iter().map(preset_text));
+    sections.push(section("experiments", found.iter().map(experiment_line)));
+    sections.push(section("checkpoints", checkpoints(found).into_iter()));
+    sections.join("\n")
+}
+
+fn section(title: &str, lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.map(|line| format!("  {line}\n")).collect();
+    let none = if lines.is_empty() { "  none\n" } else { "" };
+    format!("{title}\n{}{none}", lines.concat())
+}
+
+fn task_line(task: &Task) -> String {
+    let metrics: Vec<&str> = task.metrics.iter().map(|metric| metric.name()).collect();
+    let train = match task.splits_with(SplitRole::Train).next() {
+        Some(split) => format!("{} training rows", split.rows),
+        None => "no train split".into(),
+    };
+    format!("{:9} {:10} {:21} {}", task.name, task.title, train, metrics.join(", "))
+}
+
+fn preset_text(preset: &Preset) -> String {
+    let rows = preset.rows.iter().map(|row| {
+        let field = format!("{}{}", row.field, only_for(row.when));
+        format!("{field:32} {:24} {}", row.value.to_string(), row.source)
+    });
+    section(&format!("preset {}: {}", preset.name, preset.about), rows)
+}
+
+fn only_for(when: When) -> String {
+    match when {
+        When::Always => String::new(),
+        When::Spans => " (SQuAD)".into(),
+        When::Task(name) => format!(" ({name})"),
+    }
+}
+
+fn experiment_line((path, experiment): &Found) -> String {
+    match experiment {
+        Ok(experiment) => {
+            let tasks: Vec<&str> = experiment.tasks.iter().map(|task| task.name).collect();
+            format!("{path:32} {}", tasks.join(", "))
+        }
+        Err(error) => format!("{path:32} cannot be read: {}", error.lines().next().unwrap_or_default()),
+    }
+}
+
+/// Every checkpoint an experiment names, in the order of names.
+fn checkpoints(found: &[Found]) -> BTreeSet<String> {
+    let readable = found.iter().filter_map(|(_, experiment)| experiment.as_ref().ok());
+    readable.flat_map(|experiment| experiment.checkpoints.iter().map(|checkpoint| checkpoint.name.clone())).collect()
+}
+
+fn to_json(found: &[Found]) -> Value {
+    json!({
+        "tasks": TASKS.iter().map(task_json).collect::<Vec<_>>(),
+        "presets": PRESETS.iter().map(preset_json).collect::<Vec<_>>(),
+        "experiments": found.iter().map(experiment_json).collect::<Vec<_>>(),
+        "checkpoints": checkpoints(found),
+    })
+}
+
+fn task_json(task: &Task) -> Value {
+    let splits =
+        task.splits.iter().map(|split| json!({"name": split.name, "rows": split.rows, "hidden": split.hidden}));
+    json!({
+        "name": task.name,
+        "title": task.title,
+        "version": task.version,
+        "repository": task.dataset.repository,
+        "labels": task.labels,
+        "metrics": task.metrics,
+        "splits": splits.collect::<Vec<_>>(),
+    })
+}
+
+fn preset_json(preset: &Preset) -> Value {
+    let rows = preset.rows.iter().map(|row| {
+        let only_for = only_for(row.when).trim_matches([' ', '(', ')']).to_owned();
+        json!({"field": row.field, "value": row.value.to_json(), "for": only_for, "source": row.source})
+    });
+    json!({"name": preset.name, "about": preset.about, "values": rows.collect::<Vec<_>>()})
+}
+
+fn experiment_json((path, experiment): &Found) -> Value {
+    match experiment {
+        Ok(experiment) => json!({
+            "file": path,
+            "name": experiment.name,
+            "tasks": experiment.tasks.iter().map(|task| task.name).collect::<Vec<_>>(),
+            "checkpoints": experiment.checkpoints.iter().map(|checkpoint| &checkpoint.name).collect::<Vec<_>>(),
+        }),
+        Err(error) => json!({"file": path, "error": error}),
+    }
 }

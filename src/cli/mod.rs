@@ -107,3 +107,11 @@ fn dispatch(command: &Command, console: &Console) -> Result<Exit, CliError> {
         Command::List(args) => list::run(args, console),
     }
 }
+
+/// Highest resident memory of this process so far, in bytes, where the system tells (Linux).
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

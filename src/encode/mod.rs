@@ -2,10 +2,34 @@
 //!
 //! A [`Batch`] is not a rectangle: the tokens of its sequences lie end to end (`[T]`), and only attention looks at
 //! where sequences begin and end (`cumulative_lengths`, `[B + 1]`).
+//!
+//! The way there: [`Tokenizer::from_files`] → [`encode_split`] (or [`cached_split`], which remembers on disk) →
+//! [`Batch::pack`]; for SQuAD, [`answers::predict`] leads back from logits to texts.
 
+pub mod answers;
 mod batch;
+mod cache;
+mod codec;
+mod error;
+mod layout;
+mod sequence;
+mod split;
+mod tokenizer;
+mod truncate;
+mod windows;
+mod wordpiece;
 
 pub use batch::{Batch, Target, Targets};
+pub use cache::{CACHE_FORMAT, cache_key, cached_split};
+pub use error::EncodeError;
+pub use layout::{Layout, Slot};
+pub use sequence::Sequence;
+pub use split::encode_split;
+pub use tokenizer::{Tokenizer, Tokens};
+pub use truncate::Cut;
+pub use windows::Windows;
+
+use crate::spec::recipe::{DocStrideUnit, Recipe, Truncation};
 
 /// The part of a context that a SQuAD window holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,4 +55,66 @@ pub struct Features {
     pub target: Option<Target>,
     /// SQuAD only.
     pub window: Option<Window>,
+}
+
+/// The values of a recipe that decide which token ids an example becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeSettings {
+    /// Longest sequence, special tokens included.
+    pub max_seq_length: usize,
+    /// How pairs are cut.
+    pub truncation: Truncation,
+    /// SQuAD: distance or overlap of windows, in tokens.
+    pub doc_stride: usize,
+    /// SQuAD: what `doc_stride` counts.
+    pub doc_stride_unit: DocStrideUnit,
+    /// SQuAD: tokens kept of a question; 0 keeps all.
+    pub max_query_length: usize,
+}
+
+impl From<&Recipe> for EncodeSettings {
+    fn from(recipe: &Recipe) -> EncodeSettings {
+        EncodeSettings {
+            max_seq_length: recipe.max_seq_length,
+            truncation: recipe.truncation,
+            doc_stride: recipe.doc_stride,
+            doc_stride_unit: recipe.doc_stride_unit,
+            max_query_length: recipe.max_query_length,
+        }
+    }
+}
+
+impl EncodeSettings {
+    /// Fails if sequences may become longer than the model has positions for.
+    pub fn check_positions(&self, positions: usize) -> Result<(), EncodeError> {
+        let max_seq_length = self.max_seq_length;
+        if max_seq_length <= positions {
+            return Ok(());
+        }
+        Err(EncodeError::TooManyPositions { max_seq_length, positions })
+    }
+}
+
+/// What was made of a split, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EncodingCounts {
+    /// Examples of the split.
+    pub examples: usize,
+    /// Sequences (windows for SQuAD).
+    pub sequences: usize,
+    /// Tokens of all sequences, special ones included.
+    pub tokens: u64,
+    /// Examples that lost tokens: texts that were cut, for SQuAD questions that were.
+    pub truncated: usize,
+    /// SQuAD: answerable questions whose first answer lies wholly in no window.
+    pub answers_lost: usize,
+}
+
+/// A split as an encoder sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Encoded {
+    /// Its sequences, in the order of its examples.
+    pub features: Vec<Features>,
+    /// What was made, and lost on the way.
+    pub report: EncodingCounts,
 }

@@ -3,7 +3,9 @@
 //! The trainer knows only [`Engine`]. Randomness is counter-based and keyed by (seed, step, site, index), with indices
 //! that count within the whole step, so that micro-batches and engines draw the same masks.
 
+pub mod dropout;
 pub mod reference;
+pub mod weights;
 
 use crate::encode::Batch;
 

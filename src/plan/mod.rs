@@ -1,5 +1,19 @@
 //! An experiment multiplied out into runs. Pure: no network, no tensors.
+//!
+//! `resolve` fills a recipe (spec, then preset) and remembers where each value came from; `expand` multiplies checkpoints,
+//! tasks, grid and seeds; `identity` gives each run its id; `only` narrows; `steps` counts; `values` lists every
+//! resolved value with its source.
 
+pub mod expand;
+mod identity;
+mod only;
+mod resolve;
+pub mod steps;
+mod values;
+
+pub use expand::{expand, steps};
+
+use crate::spec::pins::Pins;
 use crate::spec::recipe::Recipe;
 use crate::task::Task;
 use std::collections::BTreeMap;
@@ -46,6 +60,125 @@ pub struct DataSource {
 pub enum EngineKind {
     /// The plain one, in candle.
     Reference,
+}
+
+impl EngineKind {
+    /// Name in flags, run ids and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Reference => "reference",
+        }
+    }
+}
+
+/// What the command line adds to an experiment.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--only`, as written.
+    pub only: Vec<String>,
+    /// `--seeds N`: seeds 1 to N instead of the file's.
+    pub seeds: Option<u64>,
+    /// `--limit N`.
+    pub limit: Option<usize>,
+    /// Implementation.
+    pub engine: EngineKind,
+    /// Whether `--engine` named it.
+    pub engine_given: bool,
+    /// Device kind.
+    pub device: String,
+    /// Whether `--device` named it.
+    pub device_given: bool,
+    /// Arithmetic.
+    pub dtype: String,
+    /// Known revisions and digests.
+    pub pins: Pins,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            only: Vec::new(),
+            seeds: None,
+            limit: None,
+            engine: EngineKind::Reference,
+            engine_given: false,
+            device: "cpu".into(),
+            device_given: false,
+            dtype: "f32".into(),
+            pins: Pins::default(),
+        }
+    }
+}
+
+/// An experiment multiplied out.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// The runs, in the order in which they are run.
+    pub runs: Vec<Run>,
+    /// Every resolved value and where it came from.
+    pub values: Vec<Resolved>,
+}
+
+/// A resolved value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// `train.epochs`, `seeds`, …
+    pub key: String,
+    /// The value, or the values of a grid.
+    pub value: String,
+    /// `glue.yaml:9`, `preset bert-code: BERT §4.1`, `--set train.epochs=1`, …
+    pub source: String,
+    /// Tasks it holds for; empty for all.
+    pub tasks: Vec<&'static str>,
+}
+
+impl Resolved {
+    fn new(key: &str, value: impl Into<String>, source: &str) -> Self {
+        Resolved { key: key.into(), value: value.into(), source: source.into(), tasks: Vec::new() }
+    }
+}
+
+/// Why an experiment makes no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// An `--only` that is malformed or matches nothing.
+    #[error("--only {argument}: {message}")]
+    Only {
+        /// The argument.
+        argument: String,
+        /// Found and expected.
+        message: String,
+    },
+    /// Values that do not go together.
+    #[error("the recipe for `{task}` is impossible: {message}")]
+    Recipe {
+        /// Task.
+        task: &'static str,
+        /// Found and expected.
+        message: String,
+    },
+    /// Two runs with one id.
+    #[error("the same run twice: `{first}` and `{second}`")]
+    Duplicate {
+        /// Label of the first.
+        first: String,
+        /// Label of the second.
+        second: String,
+    },
+    /// Fewer examples than a batch under rounding down, say.
+    #[error("`{label}` would take 0 steps, expected at least 1 (`train.rounding: up` counts a partial batch)")]
+    NoSteps {
+        /// Label of the run.
+        label: String,
+    },
+    /// More runs than anyone means.
+    #[error("more than {} runs, expected fewer", expand::MAX_RUNS)]
+    TooMany,
+    /// The filters leave nothing.
+    #[error("no run is left, expected at least one that every `--only` matches")]
+    Empty,
 }
 
 /// One fine-tuning, complete.

@@ -1,4 +1,14 @@
 //! Records: what one run was and what came out, as one small JSON file. Every reader downstream reads only these.
+//!
+//! [`Store`] is a folder of them, [`lock`] keeps two processes from working the same run. A record is written once, when
+//! its run ends, and never edited; a repeated run replaces it whole.
+
+mod lock;
+mod number;
+mod store;
+
+pub use lock::{Lock, lock};
+pub use store::{Listing, RecordError, Store, read};
 
 use crate::fetch::Fetched;
 use crate::score::Metric;
@@ -80,7 +90,8 @@ pub struct Evaluation {
     pub epoch: f64,
     /// Split name.
     pub split: String,
-    /// Mean loss over the split's sequences.
+    /// Mean loss over the split's sequences; not finite where a run diverged.
+    #[serde(with = "number")]
     pub loss: f64,
     /// Metric names and values.
     pub scores: Vec<(Metric, Option<f64>)>,
@@ -114,7 +125,8 @@ pub struct Cost {
     pub train_seconds: f64,
     /// Seconds of the whole run.
     pub total_seconds: f64,
-    /// Real tokens per second of the training steps.
+    /// Real tokens per second of the training steps; not finite where there was no step.
+    #[serde(with = "number")]
     pub tokens_per_second: f64,
     /// Highest resident memory of the process so far, in bytes.
     pub peak_memory: u64,
@@ -170,4 +182,16 @@ pub struct Record {
     pub provenance: Provenance,
     /// Times and sizes.
     pub cost: Cost,
+}
+
+impl Record {
+    /// Whether the run was trained and scored; a collapsed one was.
+    pub fn scored(&self) -> bool {
+        matches!(self.status, Status::Finished | Status::Collapsed(_))
+    }
+
+    /// The score of a claim's task key in a metric.
+    pub fn score(&self, claim: &str, metric: Metric) -> Option<&RecordedScore> {
+        self.scores.iter().find(|score| score.claim == claim && score.metric == metric)
+    }
 }

@@ -1,5 +1,18 @@
 //! Metrics over whole splits, as the official scorers compute them. Scores are fractions; only reports multiply by 100.
+//!
+//! Which library each follows, and what is undefined where, stands at the head of its file. Nothing here reads a data
+//! set or knows a task: labels are numbers, answers are texts, and [`files`] reads what others wrote for them.
 
+pub mod classification;
+pub mod correlation;
+pub mod entity;
+pub mod files;
+pub mod glue;
+pub mod interval;
+pub mod squad;
+
+use classification::{ClassCounts, Outcomes};
+use correlation::Pairs;
 use serde::{Deserialize, Serialize};
 
 /// A metric, spelt as in `data/published` and in `repro score --json`.
@@ -46,3 +59,44 @@ impl Metric {
 /// The scores of one split, in the task's order, as fractions; `None` where a metric is undefined (a correlation with a
 /// constant side).
 pub type Scores = Vec<(Metric, Option<f64>)>;
+
+/// Scores of a whole classification split, in the order of `metrics`: [`Metric::Accuracy`], [`Metric::F1`] (of class 1)
+/// and [`Metric::Matthews`]; 0 where F1 or Matthews is undefined. `None` for a metric that is not one of these, and
+/// without examples.
+///
+/// # Panics
+/// If there is not one prediction per label.
+pub fn classification_scores(metrics: &[Metric], predictions: &[u32], labels: &[u32]) -> Scores {
+    let counts = Outcomes::new(predictions, labels).counts();
+    metrics.iter().map(|&metric| (metric, classification_score(metric, &counts))).collect()
+}
+
+/// Scores of a whole regression split, in the order of `metrics`: [`Metric::Pearson`] and [`Metric::Spearman`]. `None`
+/// where undefined (a constant side, a value that is not finite), and for a metric that is neither.
+///
+/// # Panics
+/// If there is not one prediction per label.
+pub fn regression_scores(metrics: &[Metric], predictions: &[f64], labels: &[f64]) -> Scores {
+    let pairs = Pairs::new(predictions, labels);
+    let once = vec![1; labels.len()];
+    let score = |metric| pairs.as_ref().and_then(|pairs| regression_score(metric, pairs, &once));
+    metrics.iter().map(|&metric| (metric, score(metric))).collect()
+}
+
+fn classification_score(metric: Metric, counts: &ClassCounts) -> Option<f64> {
+    let accuracy = counts.accuracy()?;
+    match metric {
+        Metric::Accuracy => Some(accuracy),
+        Metric::F1 => Some(counts.f1(1)),
+        Metric::Matthews => Some(counts.matthews()),
+        _ => None,
+    }
+}
+
+fn regression_score(metric: Metric, pairs: &Pairs, multiplicities: &[u32]) -> Option<f64> {
+    match metric {
+        Metric::Pearson => pairs.pearson(multiplicities),
+        Metric::Spearman => pairs.spearman(multiplicities),
+        _ => None,
+    }
+}

@@ -31,6 +31,17 @@ pub enum Schema {
     Question { unanswerable: bool },
 }
 
+impl Schema {
+    /// The text columns of a GLUE row in the order in which they are encoded; none for questions.
+    pub fn text_columns(self) -> Vec<&'static str> {
+        match self {
+            Schema::Single(first) => vec![first],
+            Schema::Pair(first, second) => vec![first, second],
+            Schema::Question { .. } => Vec::new(),
+        }
+    }
+}
+
 /// The data set repository of a task on the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubDataset {

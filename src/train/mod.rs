@@ -1,1 +1,263 @@
-//! TODO train
+//! The training loop: one for every task, head and engine.
+//!
+//! A step draws its batch ([`Order`]), accumulates it in micro-batches, and updates once. What the run remembers is the
+//! engine's state and its [`Progress`]; both go into a snapshot, and nothing else decides what happens next, so a
+//! resumed run ends with the bytes of an uninterrupted one.
+
+mod order;
+mod progress;
+pub mod snapshot;
+
+pub use order::Order;
+pub use progress::{Best, Progress};
+pub use snapshot::Snapshots;
+
+use crate::encode::{Batch, Features};
+use crate::engine::{Engine, EngineError, NamedArray, StepPart, Update};
+use crate::event::{Event, Observer, StepEvent};
+use crate::plan::steps::{learning_rate_factor, total_steps, warmup_steps};
+use crate::record::Evaluation;
+use crate::spec::recipe::{Evaluate, KeepWeights, Recipe};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Why training stopped short.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A snapshot could not be written or read.
+    #[error("snapshot in {}: {reason}", folder.display())]
+    Snapshot { folder: PathBuf, reason: String },
+    /// There is nothing to train on.
+    #[error("{examples} training sequences in batches of {batch_size} make no step")]
+    NoSteps { examples: usize, batch_size: usize },
+    /// An evaluation on the way failed.
+    #[error("evaluation: {0}")]
+    Evaluation(String),
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All steps are done, or early stopping ended it.
+    Finished,
+    /// The user asked to stop; a snapshot is written.
+    Interrupted,
+    /// The loss was no number or exploded at this step.
+    Diverged(u64),
+}
+
+/// A dev evaluation's results, and the number that selects among evaluations.
+pub struct Evaluated {
+    /// One entry a dev split.
+    pub evaluations: Vec<Evaluation>,
+    /// Primary metric, meaned over the dev splits; `None` where undefined.
+    pub primary: Option<f64>,
+}
+
+/// Evaluates the engine as it is, after so many steps and epochs.
+pub type Evaluator<'a> = dyn FnMut(&dyn Engine, u64, f64) -> Result<Evaluated, TrainError> + 'a;
+
+/// What a training needs from outside.
+pub struct Trainer<'a> {
+    /// Id for events.
+    pub run: String,
+    /// Recipe.
+    pub recipe: &'a Recipe,
+    /// Seed.
+    pub seed: u64,
+    /// Training sequences.
+    pub features: &'a [Features],
+    /// Where snapshots go.
+    pub snapshots: Snapshots,
+    /// Set when the user wants to stop.
+    pub stop: &'a AtomicBool,
+    /// Receives steps and evaluations.
+    pub observer: &'a dyn Observer,
+}
+
+/// A finished or interrupted training.
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// What it remembers.
+    pub progress: Progress,
+    /// Optimizer steps of the whole run.
+    pub total_steps: u64,
+    /// Step of the snapshot it went on from; 0 for a fresh start.
+    pub resumed_from_step: u64,
+    /// Step of the weights that the engine holds now.
+    pub kept_step: u64,
+}
+
+impl Trainer<'_> {
+    /// Trains `engine` to the end, from its snapshot if there is one; it then holds the weights that are kept.
+    ///
+    /// # Errors
+    /// The engine, an evaluation or a snapshot failed; the newest snapshot stays.
+    pub fn run(&self, engine: &mut dyn Engine, evaluate: &mut Evaluator) -> Result<Outcome, TrainError> {
+        let total = total_steps(self.features.len(), self.recipe.batch_size, self.recipe.epochs, self.recipe.rounding);
+        if total == 0 {
+            let (examples, batch_size) = (self.features.len(), self.recipe.batch_size);
+            return Err(TrainError::NoSteps { examples, batch_size });
+        }
+        let mut progress = self.resume(engine)?;
+        let resumed_from_step = progress.step;
+        let end = self.steps(engine, evaluate, &mut progress, total)?;
+        let kept_step = if end == End::Finished { self.keep(engine, &progress)? } else { progress.step };
+        Ok(Outcome { end, progress, total_steps: total, resumed_from_step, kept_step })
+    }
+
+    fn resume(&self, engine: &mut dyn Engine) -> Result<Progress, TrainError> {
+        let Some((mut state, progress)) = self.snapshots.read()? else { return Ok(Progress::default()) };
+        let order: Vec<String> = engine.parameters()?.into_iter().map(|array| array.name).collect();
+        for group in [&mut state.parameters, &mut state.first_moments, &mut state.second_moments] {
+            *group = in_order(&order, std::mem::take(group));
+        }
+        engine.restore(&state)?;
+        self.observer.observe(&Event::RunResumed { run: self.run.clone(), step: progress.step });
+        Ok(progress)
+    }
+
+    fn steps(
+        &self,
+        engine: &mut dyn Engine,
+        evaluate: &mut Evaluator,
+        progress: &mut Progress,
+        total: u64,
+    ) -> Result<End, TrainError> {
+        let mut order = self.order();
+        while progress.step < total {
+            self.step(engine, &mut order, progress, total)?;
+            if progress.diverged() {
+                return Ok(End::Diverged(progress.step));
+            }
+            if self.evaluates(&order, progress.step, total) && self.evaluate(engine, evaluate, &order, progress)? {
+                return Ok(End::Finished);
+            }
+            let stopped = self.stop.load(Ordering::Relaxed);
+            if progress.step < total && (stopped || self.snapshots_at(&order, progress.step)) {
+                self.snapshots.write(&engine.save()?, progress)?;
+            }
+            if stopped && progress.step < total {
+                return Ok(End::Interrupted);
+            }
+        }
+        Ok(End::Finished)
+    }
+
+    fn order(&self) -> Order {
+        Order::new(self.seed, self.features.len(), self.recipe.batch_size, self.recipe.rounding)
+    }
+
+    fn step(
+        &self,
+        engine: &mut dyn Engine,
+        order: &mut Order,
+        progress: &mut Progress,
+        total: u64,
+    ) -> Result<(), TrainError> {
+        let began = Instant::now();
+        let chosen = order.batch(progress.step);
+        let (loss, tokens) = self.accumulate(engine, &chosen, progress.step)?;
+        let update = self.update(progress.step, total);
+        let gradient_norm = engine.update(&update)?;
+        progress.step += 1;
+        progress.losses.push(loss);
+        progress.gradient_norms.push(gradient_norm);
+        progress.learning_rates.push(update.learning_rate);
+        progress.tokens += tokens;
+        let seconds = began.elapsed().as_secs_f64();
+        progress.seconds += seconds;
+        let (step, learning_rate) = (progress.step, update.learning_rate);
+        let step = StepEvent { step, total_steps: total, loss, learning_rate, gradient_norm, tokens, seconds };
+        self.observer.observe(&Event::Step { run: self.run.clone(), step });
+        Ok(())
+    }
+
+    /// Accumulates a step's sequences in micro-batches; returns the step's mean loss and its tokens.
+    fn accumulate(&self, engine: &mut dyn Engine, chosen: &[usize], step: u64) -> Result<(f64, u64), TrainError> {
+        let (seed, sequences) = (self.seed, chosen.len());
+        let mut part = StepPart { seed, step, first_token: 0, first_sequence: 0, sequences };
+        let mut loss = 0.0;
+        for micro in chosen.chunks(self.recipe.micro_batch_size.max(1)) {
+            let batch = Batch::pack(micro.iter().map(|index| &self.features[*index]));
+            loss += engine.accumulate(&batch, &part)?;
+            part.first_token += batch.tokens();
+            part.first_sequence += batch.len();
+        }
+        Ok((loss, part.first_token as u64))
+    }
+
+    fn update(&self, step: u64, total: u64) -> Update {
+        let recipe = self.recipe;
+        let warmup = warmup_steps(total, recipe.warmup, recipe.rounding);
+        let factor = learning_rate_factor(recipe.schedule, step, total, warmup);
+        Update {
+            step,
+            learning_rate: recipe.learning_rate * factor,
+            bias_correction: recipe.bias_correction,
+            beta1: recipe.beta1,
+            beta2: recipe.beta2,
+            epsilon: recipe.epsilon,
+            weight_decay: recipe.weight_decay,
+            max_grad_norm: recipe.max_grad_norm,
+        }
+    }
+
+    fn evaluates(&self, order: &Order, step: u64, total: u64) -> bool {
+        step == total
+            || match self.recipe.evaluate {
+                Evaluate::EveryEpoch => order.ends_epoch(step),
+                Evaluate::EverySteps(every) => step.is_multiple_of(every.max(1)),
+                Evaluate::AtEnd => false,
+            }
+    }
+
+    fn snapshots_at(&self, order: &Order, step: u64) -> bool {
+        match self.recipe.snapshot_steps {
+            0 => order.ends_epoch(step),
+            every => step.is_multiple_of(every),
+        }
+    }
+
+    /// Evaluates, keeps the weights if they are the best so far; true if training should stop early.
+    fn evaluate(
+        &self,
+        engine: &mut dyn Engine,
+        evaluate: &mut Evaluator,
+        order: &Order,
+        progress: &mut Progress,
+    ) -> Result<bool, TrainError> {
+        let evaluated = evaluate(engine, progress.step, order.epochs(progress.step))?;
+        progress.evaluations.extend(evaluated.evaluations);
+        let better = progress.note(evaluated.primary);
+        if better && self.recipe.keep_weights == KeepWeights::BestOnDev {
+            self.snapshots.write_best(&engine.parameters()?)?;
+        }
+        Ok(self.recipe.early_stopping > 0 && progress.without_improvement >= self.recipe.early_stopping)
+    }
+
+    /// Puts the weights that are kept into the engine; returns their step.
+    fn keep(&self, engine: &mut dyn Engine, progress: &Progress) -> Result<u64, TrainError> {
+        let best = progress.best.as_ref().map_or(progress.step, |best| best.step);
+        if self.recipe.keep_weights == KeepWeights::Last || best == progress.step {
+            return Ok(progress.step);
+        }
+        let mut state = engine.save()?;
+        let order: Vec<String> = state.parameters.into_iter().map(|array| array.name).collect();
+        state.parameters = in_order(&order, self.snapshots.read_best()?);
+        engine.restore(&state)?;
+        Ok(best)
+    }
+}
+
+/// Arrays in the order of `names`; files hold them in another one.
+fn in_order(names: &[String], mut arrays: Vec<NamedArray>) -> Vec<NamedArray> {
+    let place = |array: &NamedArray| names.iter().position(|name| *name == array.name);
+    arrays.sort_by_cached_key(place);
+    arrays
+}

@@ -3,3 +3,10 @@
 mod console;
 mod embedded_hub;
 mod tree;
+mod dataset;
+mod plan;
+mod score;
+mod spec;
+mod submit;
+mod answers;
+mod encode;

@@ -1,1 +1,257 @@
-//! TODO
+//! The reference engine: every model said in the plainest way, in candle tensors, with candle's autograd.
+//!
+//! Slow, and the oracle: it is held to the published implementations by golden tests, and is itself the yardstick of
+//! any faster engine. Gradients come from candle; the optimizer is plain loops over slices ([`adam`]).
+
+pub mod adam;
+mod layout;
+mod loss;
+mod model;
+mod ops;
+
+use super::dropout::Masks;
+use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, StepPart, Update};
+use crate::encode::{Batch, Targets};
+use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::task::Head;
+use candle_core::{Device, Tensor, Var};
+use layout::Layout;
+use model::{Forward, Weights};
+
+/// A BERT-like encoder with a head, its gradients and its moments, on the CPU in 32-bit floats.
+pub struct Reference {
+    config: EncoderConfig,
+    head: Head,
+    num_labels: usize,
+    parameters: Vec<Parameter>,
+    variables: Vec<Var>,
+    gradients: Vec<Vec<f32>>,
+    first_moments: Vec<Vec<f32>>,
+    second_moments: Vec<Vec<f32>>,
+}
+
+impl Reference {
+    /// An engine starting from `values`, in the order of [`parameters`].
+    ///
+    /// # Errors
+    /// Values that do not fit the config's parameters.
+    pub fn new(
+        config: EncoderConfig,
+        head: Head,
+        num_labels: usize,
+        values: Vec<NamedArray>,
+    ) -> Result<Reference, EngineError> {
+        let parameters = parameters(&config, head, num_labels);
+        check_names(&parameters, &values)?;
+        let variables = values.into_iter().map(variable).collect::<Result<Vec<_>, _>>()?;
+        let (gradients, first_moments, second_moments) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Reference { config, head, num_labels, parameters, variables, gradients, first_moments, second_moments })
+    }
+
+    /// The output of the embeddings and of each layer for a batch, `[T][H]` each, without dropout.
+    ///
+    /// # Errors
+    /// Ids that do not fit the model.
+    pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<Vec<Vec<f32>>>, EngineError> {
+        self.check(batch)?;
+        let weights = self.weights(false);
+        let states = self.forward(&weights, batch, None)?.hidden_states(batch)?;
+        Ok(states.iter().map(Tensor::to_vec2).collect::<Result<_, _>>()?)
+    }
+
+    fn weights(&self, graph: bool) -> Weights {
+        let bare = |name: &str| name.strip_prefix(self.config.family.prefix).unwrap_or(name).to_string();
+        let tensor = |var: &Var| if graph { var.as_tensor().clone() } else { var.as_detached_tensor() };
+        let named = self.parameters.iter().zip(&self.variables);
+        Weights { tensors: named.map(|(parameter, var)| (bare(&parameter.name), tensor(var))).collect() }
+    }
+
+    fn forward<'a>(
+        &'a self,
+        weights: &'a Weights,
+        batch: &Batch,
+        masks: Option<Masks>,
+    ) -> Result<Forward<'a>, EngineError> {
+        Ok(Forward { config: &self.config, weights, masks, layout: Layout::new(batch, &Device::Cpu)? })
+    }
+
+    /// Head outputs, and the sum of the sequences' losses where targets are known.
+    fn outputs(&self, forward: &Forward, batch: &Batch) -> Result<(Tensor, Option<Tensor>), EngineError> {
+        let hidden = forward.encode(batch)?;
+        if self.head == Head::Span {
+            let logits = forward.spans(&hidden)?;
+            let loss = loss::span_loss(&logits, &batch.targets, &forward.layout)?;
+            return Ok((logits, loss));
+        }
+        let logits = forward.classify(&hidden)?;
+        let loss = loss::sequence_loss(&logits, &batch.targets)?;
+        Ok((logits, loss))
+    }
+
+    fn check(&self, batch: &Batch) -> Result<(), EngineError> {
+        check_ids("token", &batch.input_ids, self.config.vocab_size)?;
+        check_ids("segment", &batch.token_type_ids, self.config.type_vocab_size)?;
+        let longest = batch.lengths().max().unwrap_or(0);
+        if longest > self.config.max_position_embeddings {
+            let limit = self.config.max_position_embeddings;
+            return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
+        }
+        check_targets(batch, self.num_labels)
+    }
+
+    fn add_gradients(&mut self, store: &candle_core::backprop::GradStore) -> Result<(), EngineError> {
+        self.make_room();
+        for (sum, var) in self.gradients.iter_mut().zip(&self.variables) {
+            let Some(gradient) = store.get(var) else { continue };
+            let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
+            sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+        }
+        Ok(())
+    }
+
+    /// Gradients and moments exist from the first training step on: an engine that only predicts needs neither.
+    fn make_room(&mut self) {
+        let zeros = |parameters: &[Parameter]| parameters.iter().map(|parameter| vec![0.0; parameter.len()]).collect();
+        for buffer in [&mut self.gradients, &mut self.first_moments, &mut self.second_moments] {
+            if buffer.is_empty() {
+                *buffer = zeros(&self.parameters);
+            }
+        }
+    }
+
+    fn named(&self, buffer: &[Vec<f32>]) -> Vec<NamedArray> {
+        let array = |(parameter, values): (&Parameter, &Vec<f32>)| NamedArray {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            values: values.clone(),
+        };
+        self.parameters.iter().zip(buffer).map(array).collect()
+    }
+}
+
+impl Engine for Reference {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+        self.check(batch)?;
+        let weights = self.weights(true);
+        let forward = self.forward(&weights, batch, Some(Masks::new(part)))?;
+        let (_, loss) = self.outputs(&forward, batch)?;
+        let loss = loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))?;
+        let loss = (loss / part.sequences as f64)?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        let store = loss.backward()?;
+        drop((forward, loss));
+        self.add_gradients(&store)?;
+        Ok(value)
+    }
+
+    fn update(&mut self, update: &Update) -> Result<f64, EngineError> {
+        self.make_room();
+        let norm = adam::global_norm(&self.gradients);
+        let clip = adam::clip_factor(norm, update.max_grad_norm);
+        for (at, var) in self.variables.iter().enumerate() {
+            let mut values = var.flatten_all()?.to_vec1::<f32>()?;
+            let slot = adam::Slot {
+                values: &mut values,
+                gradient: &self.gradients[at],
+                first: &mut self.first_moments[at],
+                second: &mut self.second_moments[at],
+                decays: self.parameters[at].decays(),
+            };
+            adam::step(slot, update, clip);
+            var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+        }
+        self.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
+        Ok(norm)
+    }
+
+    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
+        self.check(batch)?;
+        let weights = self.weights(false);
+        let forward = self.forward(&weights, batch, None)?;
+        let (logits, loss) = self.outputs(&forward, batch)?;
+        let loss_sum = loss.map(|loss| loss.to_scalar::<f32>().map(f64::from)).transpose()?;
+        let logits = match self.head {
+            Head::Span => span_logits(&logits, &forward.layout.lengths)?,
+            Head::Classification | Head::Regression => Logits::Sequence(logits.to_vec2()?),
+        };
+        Ok(Prediction { logits, loss_sum })
+    }
+
+    fn gradients(&self) -> Result<Vec<NamedArray>, EngineError> {
+        Ok(self.named(&self.gradients))
+    }
+
+    fn parameters(&self) -> Result<Vec<NamedArray>, EngineError> {
+        let values = |var: &Var| var.flatten_all()?.to_vec1::<f32>();
+        let values = self.variables.iter().map(values).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.named(&values))
+    }
+
+    fn save(&self) -> Result<EngineState, EngineError> {
+        Ok(EngineState {
+            parameters: self.parameters()?,
+            first_moments: self.named(&self.first_moments),
+            second_moments: self.named(&self.second_moments),
+        })
+    }
+
+    fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
+        check_names(&self.parameters, &state.parameters)?;
+        for (var, array) in self.variables.iter().zip(&state.parameters) {
+            var.set(&Tensor::from_slice(&array.values, array.shape.as_slice(), &Device::Cpu)?)?;
+        }
+        let values = |arrays: &[NamedArray]| arrays.iter().map(|array| array.values.clone()).collect();
+        self.first_moments = values(&state.first_moments);
+        self.second_moments = values(&state.second_moments);
+        self.gradients.clear();
+        Ok(())
+    }
+}
+
+fn variable(array: NamedArray) -> Result<Var, EngineError> {
+    Ok(Var::from_vec(array.values, array.shape, &Device::Cpu)?)
+}
+
+fn check_names(parameters: &[Parameter], values: &[NamedArray]) -> Result<(), EngineError> {
+    let same = |(parameter, array): (&Parameter, &NamedArray)| {
+        parameter.name == array.name && parameter.shape == array.shape && array.values.len() == parameter.len()
+    };
+    if parameters.len() == values.len() && parameters.iter().zip(values).all(same) {
+        return Ok(());
+    }
+    Err(EngineError::Weights("the arrays given are not those of this model".into()))
+}
+
+fn check_ids(what: &str, ids: &[u32], limit: usize) -> Result<(), EngineError> {
+    match ids.iter().find(|id| **id as usize >= limit) {
+        Some(id) => Err(EngineError::Input(format!("{what} id {id} is past the model's {limit}"))),
+        None => Ok(()),
+    }
+}
+
+fn check_targets(batch: &Batch, num_labels: usize) -> Result<(), EngineError> {
+    let mut lengths = batch.lengths();
+    match &batch.targets {
+        Targets::Classes(classes) => check_ids("label", classes, num_labels),
+        Targets::Spans(spans) => spans.iter().try_for_each(|span| {
+            let length = lengths.next().unwrap_or(0);
+            check_ids("answer token", &[span.0, span.1], length)
+        }),
+        Targets::Values(_) | Targets::Hidden => Ok(()),
+    }
+}
+
+/// `[T, 2]` cut into each sequence's own start and end logits.
+fn span_logits(logits: &Tensor, lengths: &[usize]) -> Result<Logits, EngineError> {
+    let columns = logits.t()?.contiguous()?.to_vec2::<f32>()?; // [2, T]
+    let cut = |column: &[f32]| {
+        let mut rest = column;
+        let take = |length: &usize| {
+            let (own, others) = rest.split_at(*length);
+            rest = others;
+            own.to_vec()
+        };
+        lengths.iter().map(take).collect()
+    };
+    Ok(Logits::Span { start: cut(&columns[0]), end: cut(&columns[1]) })
+}

@@ -1,0 +1,156 @@
+//! A whole split, example by example, on all threads, in the split's order whatever the number of threads.
+//!
+//! The context of a SQuAD paragraph is tokenized once for all the questions about it that stand next to each other.
+
+use super::sequence::Sequence;
+use super::windows::Windows;
+use super::{EncodeError, EncodeSettings, Encoded, Features, Target, Tokenizer};
+use crate::dataset::{Example, Label};
+use crate::event::{Event, Observer, Stage};
+use crate::task::{Head, Schema, Task};
+use rayon::prelude::*;
+
+/// Examples between two progress events.
+const BATCH: usize = 4096;
+
+/// What one example became.
+struct One {
+    features: Vec<Features>,
+    truncated: bool,
+    answer_lost: bool,
+}
+
+/// Neighbouring examples about one context, and the index of the first of them in the split.
+struct Group<'a> {
+    first: usize,
+    examples: &'a [Example],
+}
+
+/// Encodes a split: one sequence an example, or one a window for SQuAD.
+///
+/// The first failing example, in the split's order, is the one that is reported.
+pub fn encode_split(
+    tokenizer: &Tokenizer,
+    task: &Task,
+    examples: &[Example],
+    settings: &EncodeSettings,
+    observer: &dyn Observer,
+) -> Result<Encoded, EncodeError> {
+    let mut encoded = Encoded::default();
+    for (index, batch) in examples.chunks(BATCH).enumerate() {
+        let groups = groups(task, index * BATCH, batch);
+        let results: Vec<_> = groups.par_iter().map(|group| encode_group(tokenizer, task, group, settings)).collect();
+        for result in results {
+            result?.into_iter().for_each(|one| encoded.push(one));
+        }
+        let (done, total) = (encoded.report.examples as u64, Some(examples.len() as u64));
+        observer.observe(&Event::Progress { stage: Stage::Encode, what: task.name.to_owned(), done, total });
+    }
+    Ok(encoded)
+}
+
+impl Encoded {
+    fn push(&mut self, one: One) {
+        let report = &mut self.report;
+        report.examples += 1;
+        report.sequences += one.features.len();
+        report.tokens += one.features.iter().map(|features| features.input_ids.len() as u64).sum::<u64>();
+        report.truncated += usize::from(one.truncated);
+        report.answers_lost += usize::from(one.answer_lost);
+        self.features.extend(one.features);
+    }
+}
+
+fn groups<'a>(task: &Task, first: usize, examples: &'a [Example]) -> Vec<Group<'a>> {
+    let shared = matches!(task.schema, Schema::Question { .. });
+    let mut first = first;
+    let group = |examples: &'a [Example]| {
+        first += examples.len();
+        Group { first: first - examples.len(), examples }
+    };
+    examples.chunk_by(|one, next| shared && one.second == next.second).map(group).collect()
+}
+
+fn encode_group(
+    tokenizer: &Tokenizer,
+    task: &Task,
+    group: &Group,
+    settings: &EncodeSettings,
+) -> Result<Vec<One>, EncodeError> {
+    let indexed = group.examples.iter().enumerate().map(|(offset, example)| (group.first + offset, example));
+    if let Schema::Question { .. } = task.schema {
+        let leader = &group.examples[0];
+        let context = tokenizer.tokens(second(task, leader)?);
+        let context = context.map_err(|reason| EncodeError::Text { id: leader.id.clone(), reason })?;
+        let question = |(index, example)| encode_question(tokenizer, task, index, example, &context, settings);
+        return indexed.map(question).collect();
+    }
+    indexed.map(|(index, example)| encode_texts(tokenizer, task, index, example, settings)).collect()
+}
+
+fn encode_texts(
+    tokenizer: &Tokenizer,
+    task: &Task,
+    index: usize,
+    example: &Example,
+    settings: &EncodeSettings,
+) -> Result<One, EncodeError> {
+    let second = match task.schema {
+        Schema::Single(_) => None,
+        _ => Some(second(task, example)?),
+    };
+    let (texts, cut) = ((example.first.as_str(), second), settings.truncation.into());
+    let sequence = Sequence::encode(tokenizer, &example.id, texts, settings.max_seq_length, cut)?;
+    let features = Features {
+        example: index,
+        input_ids: sequence.input_ids,
+        token_type_ids: sequence.token_type_ids,
+        target: target(task, example)?,
+        window: None,
+    };
+    Ok(One { features: vec![features], truncated: sequence.truncated, answer_lost: false })
+}
+
+fn encode_question(
+    tokenizer: &Tokenizer,
+    task: &Task,
+    index: usize,
+    example: &Example,
+    context: &super::Tokens,
+    settings: &EncodeSettings,
+) -> Result<One, EncodeError> {
+    let mut windows = Windows::cut(tokenizer, (index, &example.id), &example.first, context, settings)?;
+    // Training takes the first answer, as the released code and run_qa.py do; dev has several, scored elsewhere.
+    let answer_lost = match &example.label {
+        None => false,
+        Some(Label::Answers(answers)) => windows.set_targets(answers.first()),
+        Some(other) => return Err(wrong_row(task, example, "answers", kind(other))),
+    };
+    Ok(One { features: windows.features, truncated: windows.question_cut, answer_lost })
+}
+
+fn target(task: &Task, example: &Example) -> Result<Option<Target>, EncodeError> {
+    match (task.head, &example.label) {
+        (_, None) => Ok(None),
+        (Head::Classification, Some(Label::Class(class))) => Ok(Some(Target::Class(*class))),
+        (Head::Regression, Some(Label::Value(value))) => Ok(Some(Target::Value(*value))),
+        (Head::Classification, Some(other)) => Err(wrong_row(task, example, "a class", kind(other))),
+        (_, Some(other)) => Err(wrong_row(task, example, "a number", kind(other))),
+    }
+}
+
+fn second<'a>(task: &Task, example: &'a Example) -> Result<&'a str, EncodeError> {
+    example.second.as_deref().ok_or_else(|| wrong_row(task, example, "two texts", "one text"))
+}
+
+fn wrong_row(task: &Task, example: &Example, expected: &'static str, found: &'static str) -> EncodeError {
+    EncodeError::Row { id: example.id.clone(), task: task.name, expected, found }
+}
+
+fn kind(label: &Label) -> &'static str {
+    match label {
+        Label::Class(_) => "a class",
+        Label::Value(_) => "a number",
+        Label::Answers(_) => "answers",
+    }
+}

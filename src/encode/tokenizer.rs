@@ -1,0 +1,156 @@
+//! A checkpoint's own tokenizer: `tokenizer.json`, or `vocab.txt` where that is all there is.
+//!
+//! A saved `tokenizer.json` may carry a truncation and a padding (all-MiniLM-L6-v2's: both to 128). They are switched
+//! off: how long a sequence may be is the recipe's to say, and nothing here pads.
+
+use super::EncodeError;
+use super::layout::Layout;
+use super::wordpiece::{self, TokenizerConfig};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use tokenizers::NormalizerWrapper;
+
+/// Text to token ids.
+#[derive(Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    layout: Layout,
+    highest_id: u32,
+    digest: String,
+}
+
+/// The tokens of one text, special tokens excluded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Start and end of each token in the text, in code points.
+    pub offsets: Vec<(u32, u32)>,
+}
+
+impl Tokenizer {
+    /// Reads a checkpoint's tokenizer files, as far as it has them; `tokenizer.json` goes before `vocab.txt`.
+    ///
+    /// Where both are given they must agree, and so must `tokenizer_config.json` on lower-casing.
+    pub fn from_files(
+        tokenizer_json: Option<&Path>,
+        vocab: Option<&Path>,
+        tokenizer_config: Option<&Path>,
+    ) -> Result<Tokenizer, EncodeError> {
+        let config = tokenizer_config.map(read_config).transpose()?.unwrap_or_default();
+        match (tokenizer_json, vocab) {
+            (Some(json), vocab) => Self::from_json(json, vocab, tokenizer_config.map(|path| (path, &config))),
+            (None, Some(vocab)) => Self::from_vocab(vocab, &config),
+            (None, None) => Err(EncodeError::NoTokenizer),
+        }
+    }
+
+    fn from_json(
+        path: &Path,
+        vocab: Option<&Path>,
+        config: Option<(&Path, &TokenizerConfig)>,
+    ) -> Result<Tokenizer, EncodeError> {
+        let bytes = read(path)?;
+        let inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|error| corrupt(path, format!("not a tokenizer: {error}")))?;
+        if let Some(vocab) = vocab {
+            check_same_vocabulary(&inner, path, vocab)?;
+        }
+        if let Some((config_path, config)) = config {
+            check_same_case(&inner, path, config_path, config)?;
+        }
+        Self::new(inner, path, Sha256::digest(&bytes).to_vec())
+    }
+
+    fn from_vocab(path: &Path, config: &TokenizerConfig) -> Result<Tokenizer, EncodeError> {
+        let vocab = read_text(path)?;
+        let inner = wordpiece::build(&vocab, config).map_err(|reason| corrupt(path, reason))?;
+        // The same vocabulary with other settings makes other ids, so they take part in the digest.
+        let digest = Sha256::new().chain_update(format!("{config:?}\n")).chain_update(&vocab).finalize();
+        Self::new(inner, path, digest.to_vec())
+    }
+
+    fn new(mut inner: tokenizers::Tokenizer, path: &Path, digest: Vec<u8>) -> Result<Tokenizer, EncodeError> {
+        inner.with_truncation(None).map_err(|error| corrupt(path, error.to_string()))?;
+        inner.with_padding(None);
+        let layout = Layout::probe(&inner).map_err(|reason| corrupt(path, reason))?;
+        let highest_id = inner.get_vocab(true).into_values().max().unwrap_or(0);
+        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Tokenizer { inner, layout, highest_id, digest })
+    }
+
+    /// The frame of special tokens around texts.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// SHA-256 of what the tokenizer was made from, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Fails if the tokenizer can produce an id for which a model of `vocab_size` ids has no embedding.
+    pub fn check_vocab_size(&self, vocab_size: usize) -> Result<(), EncodeError> {
+        if (self.highest_id as usize) < vocab_size {
+            return Ok(());
+        }
+        Err(EncodeError::VocabularyTooLarge { highest: self.highest_id, vocab_size })
+    }
+
+    /// The token ids of a text, special tokens excluded.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|error| error.to_string())?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The token ids of a text and where each token stands in it, special tokens excluded.
+    pub fn tokens(&self, text: &str) -> Result<Tokens, String> {
+        let encoding = self.inner.encode_char_offsets(text, false).map_err(|error| error.to_string())?;
+        let offsets = encoding.get_offsets().iter().map(|&(start, end)| (start as u32, end as u32)).collect();
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, EncodeError> {
+    std::fs::read(path).map_err(|error| EncodeError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn read_text(path: &Path) -> Result<String, EncodeError> {
+    String::from_utf8(read(path)?).map_err(|_| corrupt(path, "not UTF-8".to_owned()))
+}
+
+fn read_config(path: &Path) -> Result<TokenizerConfig, EncodeError> {
+    serde_json::from_slice(&read(path)?).map_err(|error| corrupt(path, error.to_string()))
+}
+
+fn corrupt(path: &Path, reason: String) -> EncodeError {
+    EncodeError::Corrupt { path: path.to_owned(), reason }
+}
+
+fn check_same_vocabulary(inner: &tokenizers::Tokenizer, json: &Path, vocab: &Path) -> Result<(), EncodeError> {
+    let text = read_text(vocab)?;
+    let wrong = wordpiece::tokens(&text).enumerate().find(|(id, token)| inner.token_to_id(token) != Some(*id as u32));
+    let Some((id, token)) = wrong else { return Ok(()) };
+    let found = inner.token_to_id(token).map_or("none".to_owned(), |found| found.to_string());
+    let reason = format!("token `{token}` has id {found} in the first and {id} in the second");
+    Err(EncodeError::Mismatch { first: json.to_owned(), second: vocab.to_owned(), reason })
+}
+
+/// Lower-casing said twice must be said alike: transformers would follow the config, other tools the tokenizer.
+fn check_same_case(
+    inner: &tokenizers::Tokenizer,
+    json: &Path,
+    config_path: &Path,
+    config: &TokenizerConfig,
+) -> Result<(), EncodeError> {
+    let (Some(NormalizerWrapper::BertNormalizer(normalizer)), Some(expected)) =
+        (inner.get_normalizer(), config.do_lower_case)
+    else {
+        return Ok(());
+    };
+    if normalizer.lowercase == expected {
+        return Ok(());
+    }
+    let reason = format!("`lowercase` is {} but `do_lower_case` is {expected}", normalizer.lowercase);
+    Err(EncodeError::Mismatch { first: json.to_owned(), second: config_path.to_owned(), reason })
+}

@@ -1,0 +1,75 @@
+//! The one place where the reference engine pads: between the packed rows `[T, H]` that dense layers work on and the
+//! rectangle `[B, L, H]` that attention is said on.
+//!
+//! B sequences, T tokens of all of them, L the longest of the batch.
+
+use crate::encode::Batch;
+use candle_core::{Device, Result, Tensor};
+
+/// Index tensors of a batch, made once and used by every layer.
+pub struct Layout {
+    /// Tokens of each sequence, `[B]`.
+    pub lengths: Vec<usize>,
+    /// L.
+    pub longest: usize,
+    /// Packed row of each cell of the rectangle, `[B · L]`; cells past a sequence's end point at row 0 and are masked.
+    pub to_rectangle: Tensor,
+    /// Cell of each packed row, `[T]`.
+    pub to_rows: Tensor,
+    /// 0 for a sequence's own keys, minus infinity past its end: `[B, 1, 1, L]`.
+    pub key_mask: Tensor,
+    /// Position of each token in its sequence, `[T]`.
+    pub position_ids: Tensor,
+    /// Packed row of each sequence's first token, `[B]`.
+    pub first_tokens: Tensor,
+}
+
+impl Layout {
+    /// The layout of a batch on a device.
+    pub fn new(batch: &Batch, device: &Device) -> Result<Layout> {
+        let lengths: Vec<usize> = batch.lengths().collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let sequences = lengths.len();
+        let starts = &batch.cumulative_lengths[..sequences];
+        let mask = Tensor::from_vec(key_mask(&lengths, longest), (sequences, 1, 1, longest), device)?;
+        Ok(Layout {
+            to_rectangle: Tensor::new(rectangle(starts, &lengths, longest), device)?,
+            to_rows: Tensor::new(rows(&lengths, longest), device)?,
+            key_mask: mask,
+            position_ids: Tensor::new(positions(&lengths), device)?,
+            first_tokens: Tensor::new(starts.to_vec(), device)?,
+            lengths,
+            longest,
+        })
+    }
+
+    /// `[T, …]` to `[B · L, …]`.
+    pub fn pad(&self, rows: &Tensor) -> Result<Tensor> {
+        rows.index_select(&self.to_rectangle, 0)
+    }
+
+    /// `[B · L, …]` to `[T, …]`.
+    pub fn pack(&self, cells: &Tensor) -> Result<Tensor> {
+        cells.index_select(&self.to_rows, 0)
+    }
+}
+
+fn rectangle(starts: &[u32], lengths: &[usize], longest: usize) -> Vec<u32> {
+    let cell = |start: u32, length: usize, at: usize| if at < length { start + at as u32 } else { 0 };
+    let pairs = starts.iter().zip(lengths);
+    pairs.flat_map(|(start, length)| (0..longest).map(move |at| cell(*start, *length, at))).collect()
+}
+
+fn rows(lengths: &[usize], longest: usize) -> Vec<u32> {
+    let sequences = lengths.iter().enumerate();
+    sequences.flat_map(|(b, length)| (0..*length).map(move |at| (b * longest + at) as u32)).collect()
+}
+
+fn positions(lengths: &[usize]) -> Vec<u32> {
+    lengths.iter().flat_map(|length| 0..*length as u32).collect()
+}
+
+fn key_mask(lengths: &[usize], longest: usize) -> Vec<f32> {
+    let value = |at: usize, length: usize| if at < length { 0.0 } else { f32::NEG_INFINITY };
+    lengths.iter().flat_map(|length| (0..longest).map(move |at| value(at, *length))).collect()
+}

@@ -1,0 +1,205 @@
+//! Weights from safetensors files, matched strictly to a model's parameters.
+//!
+//! Two spellings of LayerNorm exist (`gamma`/`beta` in files converted from TensorFlow, `weight`/`bias` since), and the
+//! encoder's names come with or without the family's prefix. Whatever is then missing, has another shape, or is not on
+//! the family's list of unused tensors is an error. 16-bit floats are widened to 32.
+
+use super::{EngineError, NamedArray};
+use crate::family::{Family, Initial, Parameter};
+use crate::random::{Purpose, Stream};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Whether the head comes from the checkpoint or is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadSource {
+    /// A pretrained checkpoint: the head is new, whatever the files hold.
+    New,
+    /// A fine-tuned model: the head must be there.
+    Checkpoint,
+}
+
+/// The arrays found, and the tensors passed over.
+#[derive(Debug)]
+pub struct Loaded {
+    /// By parameter name.
+    pub arrays: BTreeMap<String, NamedArray>,
+    /// Tensors of the files that the model does not use.
+    pub unused: Vec<String>,
+}
+
+/// Reads what the parameters need from safetensors files.
+///
+/// # Errors
+/// A file that is no complete safetensors file; tensors missing, unexpected, of another shape or of a type other than
+/// F32, F16 and BF16.
+pub fn load(
+    files: &[PathBuf],
+    family: &Family,
+    parameters: &[Parameter],
+    head: HeadSource,
+) -> Result<Loaded, EngineError> {
+    let wanted = |parameter: &&Parameter| head == HeadSource::Checkpoint || !parameter.head;
+    let wanted: BTreeMap<&str, &Parameter> =
+        parameters.iter().filter(wanted).map(|parameter| (parameter.name.as_str(), parameter)).collect();
+    let mut loaded = Loaded { arrays: BTreeMap::new(), unused: Vec::new() };
+    for path in files {
+        read_file(path, family, &wanted, &mut loaded)?;
+    }
+    refuse_missing(&wanted, &loaded)?;
+    Ok(loaded)
+}
+
+fn refuse_missing(wanted: &BTreeMap<&str, &Parameter>, loaded: &Loaded) -> Result<(), EngineError> {
+    let missing: Vec<&str> = wanted.keys().filter(|name| !loaded.arrays.contains_key(**name)).copied().collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(EngineError::Weights(format!(
+            "the checkpoint lacks {} of {} tensors, the first being `{first}`",
+            missing.len(),
+            wanted.len()
+        ))),
+    }
+}
+
+fn read_file(
+    path: &Path,
+    family: &Family,
+    wanted: &BTreeMap<&str, &Parameter>,
+    loaded: &mut Loaded,
+) -> Result<(), EngineError> {
+    let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let (start, metadata) = header(path, &mut file)?;
+    for name in metadata.offset_keys() {
+        let info = metadata.info(&name).expect("a name of the header has an entry");
+        let known = canonical(family, &name, wanted);
+        match known {
+            Some(parameter) => {
+                let values = read_tensor(path, &mut file, start, &name, info, parameter)?;
+                let array = NamedArray { name: parameter.name.clone(), shape: parameter.shape.clone(), values };
+                loaded.arrays.insert(parameter.name.clone(), array);
+            }
+            None if is_unused(family, &name) => loaded.unused.push(name),
+            None => {
+                return Err(EngineError::Weights(format!("{}: unexpected tensor `{name}`", path.display())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> EngineError {
+    EngineError::Weights(format!("{}: not a readable safetensors file: {error}", path.display()))
+}
+
+/// The header, and where the data begin. The file's length must be exactly what the header promises.
+fn header(path: &Path, file: &mut File) -> Result<(u64, Metadata), EngineError> {
+    let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+    let mut prefix = [0; 8];
+    file.read_exact(&mut prefix).map_err(|error| unreadable(path, &error))?;
+    let header = u64::from_le_bytes(prefix);
+    if header > length.saturating_sub(8) || header > 100_000_000 {
+        return Err(unreadable(path, &format!("its header claims {header} bytes and the file has {length}")));
+    }
+    let mut text = vec![0; header as usize];
+    file.read_exact(&mut text).map_err(|error| unreadable(path, &error))?;
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| unreadable(path, &error))?;
+    let promised = 8 + header + metadata.data_len() as u64;
+    if promised != length {
+        return Err(unreadable(path, &format!("it should have {promised} bytes and has {length}")));
+    }
+    Ok((8 + header, metadata))
+}
+
+/// The parameter a tensor of a file belongs to.
+fn canonical<'a>(family: &Family, name: &str, wanted: &BTreeMap<&str, &'a Parameter>) -> Option<&'a Parameter> {
+    let name = modern_spelling(name);
+    let prefixed = format!("{}{name}", family.prefix);
+    wanted.get(name.as_str()).or_else(|| wanted.get(prefixed.as_str())).copied()
+}
+
+fn modern_spelling(name: &str) -> String {
+    let path = name.strip_suffix(".gamma").map(|path| format!("{path}.weight"));
+    path.or_else(|| name.strip_suffix(".beta").map(|path| format!("{path}.bias"))).unwrap_or_else(|| name.to_string())
+}
+
+fn is_unused(family: &Family, name: &str) -> bool {
+    let bare = name.strip_prefix(family.prefix).unwrap_or(name);
+    family.unused.iter().any(|beginning| bare.starts_with(beginning))
+}
+
+fn read_tensor(
+    path: &Path,
+    file: &mut File,
+    start: u64,
+    name: &str,
+    info: &TensorInfo,
+    parameter: &Parameter,
+) -> Result<Vec<f32>, EngineError> {
+    if info.shape != parameter.shape {
+        let place = path.display();
+        let (found, expected) = (&info.shape, &parameter.shape);
+        let text = format!("{place}: tensor `{name}` has shape {found:?}, the config expects {expected:?}");
+        return Err(EngineError::Weights(text));
+    }
+    let (from, to) = info.data_offsets;
+    let mut bytes = vec![0; to - from];
+    file.seek(SeekFrom::Start(start + from as u64)).map_err(|error| unreadable(path, &error))?;
+    file.read_exact(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    widen(&bytes, info.dtype).ok_or_else(|| {
+        let text = format!("{}: tensor `{name}` is {:?}, expected F32, F16 or BF16", path.display(), info.dtype);
+        EngineError::Weights(text)
+    })
+}
+
+fn widen(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
+    let pair = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+    match dtype {
+        Dtype::F32 => Some(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::F16 => Some(bytes.chunks_exact(2).map(|b| half::f16::from_bits(pair(b)).to_f32()).collect()),
+        Dtype::BF16 => Some(bytes.chunks_exact(2).map(|b| half::bf16::from_bits(pair(b)).to_f32()).collect()),
+        _ => None,
+    }
+}
+
+/// How new weights are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Initialization {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Standard deviation of dense and embedding weights.
+    pub initializer_range: f64,
+    /// Whether the normal distribution is cut at two deviations.
+    pub truncated_normal: bool,
+}
+
+/// The starting values of all parameters, in order: those loaded, and new ones for the rest.
+pub fn starting_values(
+    parameters: &[Parameter],
+    mut loaded: BTreeMap<String, NamedArray>,
+    how: &Initialization,
+) -> Vec<NamedArray> {
+    let mut value = |(site, parameter): (usize, &Parameter)| {
+        loaded.remove(&parameter.name).unwrap_or_else(|| fresh(site as u32, parameter, how))
+    };
+    parameters.iter().enumerate().map(&mut value).collect()
+}
+
+fn fresh(site: u32, parameter: &Parameter, how: &Initialization) -> NamedArray {
+    let purpose = if parameter.head { Purpose::Head } else { Purpose::Encoder };
+    let stream = Stream::new(how.seed, purpose);
+    let count = parameter.len();
+    let values = match parameter.initial {
+        Initial::Zero => vec![0.0; count],
+        Initial::One => vec![1.0; count],
+        Initial::Normal => {
+            let drawn =
+                if how.truncated_normal { stream.truncated_normals(site, count) } else { stream.normals(site, count) };
+            drawn.into_iter().map(|value| (value * how.initializer_range) as f32).collect()
+        }
+    };
+    NamedArray { name: parameter.name.clone(), shape: parameter.shape.clone(), values }
+}

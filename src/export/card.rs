@@ -1,0 +1,187 @@
+//! The model card: YAML front matter that the hub reads (`model-index`), then the same for people, caveats included.
+//!
+//! Every string in the YAML is written as a JSON string, which YAML 1.2 reads as itself; nothing has to be guessed about
+//! colons, quotes or `no`. Metric types are the hub's names, values fractions as everywhere.
+
+use super::ExportInput;
+use crate::fetch::RepositoryKind;
+use crate::record::{Record, RecordedScore, Status};
+use crate::score::Metric;
+use crate::task::Head;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// The card's whole text.
+pub fn text(input: &ExportInput) -> String {
+    format!("---\n{}---\n\n{}", front_matter(input), body(input))
+}
+
+/// The hub's name of a metric (`evaluate`'s).
+fn metric_type(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Matthews => "matthews_correlation",
+        Metric::Pearson => "pearsonr",
+        Metric::Spearman => "spearmanr",
+        Metric::BestExact => "exact_match",
+        Metric::BestF1 => "f1",
+        Metric::EntityF1 => "seqeval",
+        other => other.name(),
+    }
+}
+
+/// The hub's pipeline that runs the exported class, as key and for people; a regression runs as text classification.
+fn pipeline(input: &ExportInput) -> (&'static str, &'static str) {
+    match input.task.head {
+        Head::Span => ("question-answering", "Question Answering"),
+        Head::Classification | Head::Regression => ("text-classification", "Text Classification"),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn model_name(record: &Record) -> String {
+    let base = record.checkpoint.trim_end_matches('/').rsplit('/').next().unwrap_or(&record.checkpoint);
+    format!("{base}-{}-{}", record.task, record.id)
+}
+
+fn front_matter(input: &ExportInput) -> String {
+    let (record, (task_type, task_name)) = (input.record, pipeline(input));
+    let mut yaml = format!(
+        "library_name: transformers\npipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
+        task_type,
+        quoted(&record.checkpoint),
+        quoted(&record.data)
+    );
+    let _ = write!(yaml, "model-index:\n- name: {}\n  results:\n", quoted(&model_name(record)));
+    for split in splits(&record.scores) {
+        let _ = write!(yaml, "  - task:\n      type: {task_type}\n      name: {task_name}\n{}", dataset(input, split));
+        let of_split = record.scores.iter().filter(|score| score.split == split);
+        of_split.for_each(|score| yaml.push_str(&metric(score, record)));
+    }
+    yaml
+}
+
+/// Split names in the order of the scores.
+fn splits(scores: &[RecordedScore]) -> Vec<&str> {
+    let mut names: Vec<&str> =
+        scores.iter().filter(|score| score.value.is_some()).map(|score| score.split.as_str()).collect();
+    names.dedup();
+    names
+}
+
+fn dataset(input: &ExportInput, split: &str) -> String {
+    let task = input.task;
+    let mut yaml = format!(
+        "    dataset:\n      type: {}\n      name: {}\n      config: {}\n      split: {}\n",
+        quoted(&input.record.data),
+        quoted(task.title),
+        quoted(task.dataset.config),
+        quoted(split)
+    );
+    let mut files = input.record.files.iter().map(|file| &file.repository);
+    let revision = files.find(|repository| repository.kind == RepositoryKind::Dataset);
+    if let Some(revision) = revision.and_then(|repository| repository.revision.as_ref()) {
+        let _ = writeln!(yaml, "      revision: {}", quoted(revision));
+    }
+    yaml + "    metrics:\n"
+}
+
+/// One metric; an undefined one has no number and is left to the table below.
+fn metric(score: &RecordedScore, record: &Record) -> String {
+    let Some(value) = score.value else { return String::new() };
+    let name = format!("{} (dev, seed {}, {} examples)", score.metric.name(), record.seed, score.examples);
+    format!("    - type: {}\n      value: {value}\n      name: {}\n", metric_type(score.metric), quoted(&name))
+}
+
+fn body(input: &ExportInput) -> String {
+    let record = input.record;
+    let mut text = format!("# {}\n\n", model_name(record));
+    let _ = writeln!(
+        text,
+        "`{}` fine-tuned on {} by `repro` {}.\n",
+        record.checkpoint, input.task.title, record.provenance.version
+    );
+    text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
+    record.scores.iter().for_each(|score| text.push_str(&row(score)));
+    text.push_str("\n## What these numbers are\n\n");
+    notes(record).iter().for_each(|note| {
+        let _ = writeln!(text, "- {note}");
+    });
+    text.push_str("\n## Recipe\n\n```json\n");
+    // A struct of numbers and names always serialises.
+    text.push_str(&serde_json::to_string_pretty(&record.recipe).unwrap_or_default());
+    text + "\n```\n"
+}
+
+fn row(score: &RecordedScore) -> String {
+    let value = score.value.map_or("undefined".to_string(), |value| format!("{value:.4}"));
+    let interval = score.interval.map_or("–".to_string(), |(low, high)| format!("{low:.4} – {high:.4}"));
+    format!("| {} | {} | {value} | {interval} | {} |\n", score.split, score.metric.name(), score.examples)
+}
+
+/// What a reader must know before believing a value.
+fn notes(record: &Record) -> Vec<String> {
+    let mut notes = vec![
+        "Scores are on the **dev** split, not on the test split of published tables.".to_string(),
+        format!(
+            "One run: seed {}, preset `{}`, weights of step {} of {}; the interval covers the sampling of examples, not of seeds.",
+            record.seed, record.recipe.preset, record.kept_step, record.total_steps
+        ),
+        format!("Run `{}` of experiment `{}`, {}.", record.id, record.experiment, origin(record)),
+    ];
+    if let Status::Collapsed(reason) = &record.status {
+        notes.push(format!("**The run collapsed**: {reason}."));
+    }
+    if record.untrained {
+        notes.push("Fine-tuning began from random weights, not from the checkpoint's.".to_string());
+    }
+    let unusual = record.splits.iter().filter(|split| split.release != "official");
+    notes.extend(unusual.map(|split| format!("Rows of `{}`: {} ({}).", split.split, split.rows, split.release)));
+    notes.extend(
+        record.limit.map(|limit| format!("Limited to the first {limit} rows of every split: comparable with nothing.")),
+    );
+    notes
+}
+
+fn origin(record: &Record) -> String {
+    let provenance = &record.provenance;
+    let commit = provenance.commit.as_deref().unwrap_or("unknown");
+    let dirty = if provenance.dirty == Some(true) { ", with uncommitted changes" } else { "" };
+    format!("engine {}, device {}, {}, commit {commit}{dirty}", provenance.engine, provenance.device, provenance.dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::sample;
+    use crate::task::find;
+
+    fn card(record: &Record) -> String {
+        let config = serde_json::Map::new();
+        let task = find(&record.task).unwrap();
+        text(&ExportInput { config: &config, task, parameters: &[], tokenizer: &[], record })
+    }
+
+    #[test]
+    fn the_front_matter_is_yaml_with_a_result_for_each_metric() {
+        let card = card(&sample::record(3, 0.85));
+        let yaml = card.split("---\n").nth(1).unwrap();
+        let yaml: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
+        assert_eq!(yaml["base_model"], "owner/tiny: \"x\"");
+        let result = &yaml["model-index"][0]["results"][0];
+        assert_eq!(result["dataset"]["split"], "validation");
+        assert_eq!((&result["metrics"][0]["type"], &result["metrics"][0]["value"]), (&"f1".into(), &0.85.into()));
+    }
+
+    #[test]
+    fn the_body_says_dev_seed_and_limit() {
+        let mut record = sample::record(3, 0.85);
+        record.limit = Some(64);
+        let card = card(&record);
+        for expected in ["**dev** split", "seed 3", "first 64 rows", "| validation | f1 | 0.8500 |"] {
+            assert!(card.contains(expected), "{expected} in {card}");
+        }
+    }
+}

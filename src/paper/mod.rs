@@ -1,0 +1,111 @@
+//! Published claims: the tables of papers and READMEs in `data/published/*.yaml`, one file a source.
+//!
+//! A claim is one printed figure with everything needed to compare with it honestly: task, metric, split, the statistic
+//! behind it (one run, median of 5, …), where it was read and whether a second pair of eyes confirmed it. It is named
+//! `<paper key>/<table id>/<system>/<column id>`, as in `bert/bert_t1/BERT_BASE/mrpc.f1`; leaving parts off at the end
+//! names a row or a whole table. No published figure stands in code: what is compared is always named this way.
+//!
+//! Values are as printed: percent, correlations times 100.
+
+mod claim;
+mod file;
+pub mod nearest;
+mod resolve;
+mod statistic;
+mod value;
+
+pub use claim::{Claim, ClaimSplit, printed};
+pub use file::{Average, Column, Hyperparameters, ModelMatch, Paper, Row, Table};
+pub use resolve::Selection;
+pub use statistic::Statistic;
+pub use value::{Values, Word};
+
+use std::path::{Path, PathBuf};
+
+/// Every published file of a folder, by paper key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Published {
+    papers: Vec<Paper>,
+}
+
+/// Why published numbers could not be read or found.
+#[derive(Debug, thiserror::Error)]
+pub enum PaperError {
+    /// The folder or a file of it cannot be read.
+    #[error("published numbers in `{}` cannot be read: {source}", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file does not have the schema; the parser's message carries line and column.
+    #[error("{}: {message}", path.display())]
+    Format {
+        /// File.
+        path: PathBuf,
+        /// Message with position.
+        message: String,
+    },
+    /// Two files have one key, or a row has a value for a column that is not there.
+    #[error("{}: {message}", path.display())]
+    Content {
+        /// File.
+        path: PathBuf,
+        /// What contradicts what.
+        message: String,
+    },
+    /// A part of a reference names nothing.
+    #[error("unknown {part} `{found}` in `{reference}`{}", nearest::did_you_mean(suggestion))]
+    Unknown {
+        /// `paper`, `table`, `system` or `column`.
+        part: &'static str,
+        /// What was written.
+        found: String,
+        /// The whole reference.
+        reference: String,
+        /// The nearest right name.
+        suggestion: Option<String>,
+    },
+}
+
+impl Published {
+    /// Reads every `*.yaml` of a folder.
+    pub fn read(folder: &Path) -> Result<Published, PaperError> {
+        let mut papers = Vec::new();
+        for path in yaml_files(folder)? {
+            papers.push(file::read(&path)?);
+        }
+        papers.sort_by(|a: &Paper, b: &Paper| a.paper.key.cmp(&b.paper.key));
+        match papers.windows(2).find(|pair| pair[0].paper.key == pair[1].paper.key) {
+            Some(pair) => Err(PaperError::Content {
+                path: folder.to_path_buf(),
+                message: format!("two files have the key `{}`", pair[0].paper.key),
+            }),
+            None => Ok(Published { papers }),
+        }
+    }
+
+    /// The papers, by key.
+    pub fn papers(&self) -> &[Paper] {
+        &self.papers
+    }
+
+    /// The paper of that key.
+    pub fn paper(&self, key: &str) -> Option<&Paper> {
+        self.papers.iter().find(|paper| paper.paper.key == key)
+    }
+}
+
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, PaperError> {
+    let failed = |source| PaperError::Io { path: folder.to_path_buf(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,81 @@
+//! A complete recipe out of what the spec gives and what its preset fills in, each value with where it came from.
+//!
+//! Of a field's values the strongest wins: `--set` on the task, `--set` on `train`, the file on the task, the file on
+//! `train`, the preset.
+
+use super::PlanError;
+use crate::spec::recipe::Recipe;
+use crate::spec::setting::{FIELDS, Setting};
+use crate::spec::{Experiment, Given};
+use crate::task::Task;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The values of every field for one task, in the order of the recipe; more than one where it is a grid.
+pub type Resolution = Vec<(&'static str, Given)>;
+
+/// Fills every field of the recipe for a task.
+pub fn resolve(experiment: &Experiment, task: &Task) -> Resolution {
+    FIELDS.iter().map(|field| (field.name, value(experiment, task, field.name))).collect()
+}
+
+fn value(experiment: &Experiment, task: &Task, field: &str) -> Given {
+    let general = experiment.train.given.get(field);
+    let special = experiment.task_overrides.get(task.name).and_then(|fields| fields.get(field));
+    let given = match (general, special) {
+        (Some(general), Some(special)) if general.by_argument && !special.by_argument => Some(general),
+        (general, special) => special.or(general),
+    };
+    given.cloned().unwrap_or_else(|| {
+        let preset = experiment.train.preset;
+        let row = preset.row(field, task).expect("every preset has every field, by test");
+        let source = format!("preset {}: {}", preset.name, row.source);
+        Given { values: vec![row.value], source, by_argument: false }
+    })
+}
+
+/// The recipes of a task: the grid batch × epochs × learning rate multiplied out, the learning rate running fastest.
+pub fn recipes(experiment: &Experiment, task: &Task) -> Result<Vec<Recipe>, PlanError> {
+    let resolution: BTreeMap<&str, Given> = resolve(experiment, task).into_iter().collect();
+    let grid = |name: &str| resolution[name].values.clone();
+    let mut recipes = Vec::new();
+    for batch_size in grid("batch_size") {
+        for epochs in grid("epochs") {
+            for learning_rate in grid("learning_rate") {
+                let point = [("batch_size", batch_size), ("epochs", epochs), ("learning_rate", learning_rate)];
+                recipes.push(recipe(experiment, &resolution, &point));
+            }
+        }
+    }
+    recipes.iter().try_for_each(|recipe| check(task, recipe))?;
+    Ok(recipes)
+}
+
+fn recipe(experiment: &Experiment, resolution: &BTreeMap<&str, Given>, point: &[(&str, Setting)]) -> Recipe {
+    let chosen = |field: &str| {
+        let at_point = point.iter().find(|(name, _)| *name == field).map(|(_, value)| *value);
+        at_point.unwrap_or(resolution[field].values[0])
+    };
+    let mut json = Map::from_iter([("preset".to_owned(), json!(experiment.train.preset.name))]);
+    for field in FIELDS {
+        let value = match chosen(field.name) {
+            Setting::Same(other) => chosen(other),
+            value => value,
+        };
+        json.insert(field.name.into(), value.to_json());
+    }
+    serde_json::from_value(Value::Object(json)).expect("the table of fields is the recipe's, by test")
+}
+
+/// What no single field can be blamed for.
+fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
+    let impossible = |message: String| Err(PlanError::Recipe { task: task.name, message });
+    if recipe.early_stopping > 0 && recipe.evaluate == crate::spec::recipe::Evaluate::AtEnd {
+        return impossible("`early_stopping` needs evaluations before the end, found `evaluate: at-end`".into());
+    }
+    if task.head == crate::task::Head::Span && recipe.doc_stride >= recipe.max_seq_length {
+        let (stride, length) = (recipe.doc_stride, recipe.max_seq_length);
+        return impossible(format!("`doc_stride` is {stride}, expected less than `max_seq_length` ({length})"));
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Whether a score of ours may stand beside a published figure, and what must be said if it may not.
+//!
+//! Anything that differs is a reason: split, metric, statistic, data, recipe, weights. With a reason a difference is
+//! indicative at best; where the rows themselves are others (limited, partial, made up) or the weights are random, none
+//! is given at all.
+
+use super::choice::Choice;
+use super::group::Group;
+use super::recipe;
+use crate::paper::{Claim, ClaimSplit, Published, Statistic};
+use crate::score::Metric;
+
+/// Ours beside a published figure; differences are ours minus theirs, in points of percent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Comparison {
+    /// Same split, metric, statistic, data and recipe.
+    Comparable(f64),
+    /// Something differs.
+    Indicative {
+        /// `None` where a difference would mean nothing.
+        difference: Option<f64>,
+        /// What differs, a sentence each.
+        reasons: Vec<String>,
+    },
+    /// There is no score of ours.
+    Missing,
+}
+
+/// A group's score in one metric of one dev split.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours<'a> {
+    /// The runs.
+    pub group: &'a Group<'a>,
+    /// What selection found among them.
+    pub choice: &'a Choice<'a>,
+    /// Task key of published tables.
+    pub claim: &'static str,
+    /// Metric.
+    pub metric: Metric,
+}
+
+/// Compares with one claim.
+pub fn compare(ours: &Ours, claim: &Claim, published: &Published) -> Comparison {
+    let Some((value, statistic)) = value(ours, &claim.statistic) else {
+        return Comparison::Missing;
+    };
+    let (metric, same_metric) = metric_reasons(ours, claim);
+    let (rows, same_rows) = row_reasons(ours.group);
+    let mut reasons: Vec<String> = split_reason(claim).into_iter().collect();
+    reasons.extend(metric);
+    reasons.extend(statistic);
+    reasons.extend(rows);
+    reasons.extend(weight_reason(ours, claim));
+    reasons.extend(recipe::reasons(ours, claim, published));
+    if !claim.confirmed {
+        reasons.push("the published figure was not checked against a copy of its source".into());
+    }
+    let difference = 100.0 * value - claim.value;
+    match reasons.is_empty() {
+        true => Comparison::Comparable(difference),
+        false => Comparison::Indicative { difference: (same_metric && same_rows).then_some(difference), reasons },
+    }
+}
+
+/// Our figure by the statistic of the claim as far as there are seeds for it, and what differs all the same.
+fn value(ours: &Ours, theirs: &Statistic) -> Option<(f64, Option<String>)> {
+    let summary = ours.choice.summary(ours.claim, ours.metric)?;
+    let best = ours.choice.best(ours.claim, ours.metric)?;
+    let tried = ours.choice.tried as u32;
+    let (value, here) = match theirs {
+        Statistic::Mean(_) if summary.n > 1 => (summary.mean, Statistic::Mean(Some(summary.n as u32))),
+        Statistic::Median(_) if summary.n > 1 => (summary.median, Statistic::Median(Some(summary.n as u32))),
+        Statistic::SelectedOnDev if tried > 1 => (best, Statistic::SelectedOnDev),
+        _ if tried > 1 => (best, Statistic::Best(Some(tried))),
+        _ => (best, Statistic::OneRun),
+    };
+    let lost = ours.choice.collapsed + ours.choice.diverged;
+    let aside = if lost > 0 { format!(" ({lost} collapsed or diverged aside)") } else { String::new() };
+    let differs = here != *theirs || lost > 0;
+    Some((value, differs.then(|| format!("{here}{aside} here, {theirs} there"))))
+}
+
+fn split_reason(claim: &Claim) -> Option<String> {
+    match claim.split {
+        ClaimSplit::Dev => None,
+        ClaimSplit::Test => Some("dev here, test there".into()),
+        ClaimSplit::Custom => Some("dev here, a split of the authors' own there".into()),
+    }
+}
+
+/// What differs in the metric, and whether it is the same one.
+fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
+    let mut reasons = Vec::new();
+    let same = matches_metric(ours.metric, claim);
+    if !same {
+        reasons.push(format!("{} here, {} there", ours.metric.name(), claim.metric));
+    }
+    if !claim.metric_stated {
+        reasons.push(format!("the source does not name its metric; {} is the usual one", claim.metric));
+    }
+    if ours.claim == "mnli_m" && claim.column.contains("mnli.") {
+        reasons.push("matched dev set here; the source does not say which half of MNLI".into());
+    }
+    reasons.extend(threshold_reason(ours.metric, claim));
+    (reasons, same)
+}
+
+/// SQuAD 2.0: scores at threshold 0 and at the dev-best threshold are two metrics here, one name in papers.
+fn threshold_reason(metric: Metric, claim: &Claim) -> Option<String> {
+    if claim.task != "squad_v2" {
+        return None;
+    }
+    let here = match metric {
+        Metric::BestExact => "no-answer threshold with the best exact match on dev here",
+        Metric::BestF1 => "no-answer threshold with the best F1 on dev here",
+        _ => "no-answer threshold 0 here",
+    };
+    match &claim.threshold {
+        Some(_) if metric == Metric::BestF1 => None,
+        Some(threshold) => Some(format!("{here}; there: {threshold}")),
+        None => Some(format!("{here}; the source does not state its own")),
+    }
+}
+
+/// Whether a claim is in that metric; the two thresholds of SQuAD 2.0 share the published names.
+pub fn matches_metric(metric: Metric, claim: &Claim) -> bool {
+    let name = match metric {
+        Metric::BestExact => "exact_match",
+        Metric::BestF1 => "f1",
+        other => other.name(),
+    };
+    name == claim.metric
+}
+
+/// What is odd about the rows of a group, and whether its scores may be subtracted from a paper's.
+pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
+    let mut reasons = Vec::new();
+    let mut subtractable = true;
+    if let Some(rows) = group.system.limit {
+        reasons.push(format!("first {rows} rows of every split only"));
+        subtractable = false;
+    }
+    for (split, release) in &group.data.releases {
+        // `--limit` is said once above; its splits say it again.
+        if group.system.limit.is_none() || !release.starts_with("limited") {
+            reasons.push(format!("{split} split: {release}"));
+        }
+        subtractable &= group.task.releases.iter().any(|known| known.name == release);
+    }
+    let repository = &group.data.repository;
+    if repository != group.task.dataset.repository && repository != "folder" {
+        reasons.push(format!("rows from `{repository}`"));
+    }
+    if group.system.untrained {
+        reasons.push("random weights, nothing pretrained".into());
+        subtractable = false;
+    }
+    (reasons, subtractable)
+}
+
+fn weight_reason(ours: &Ours, claim: &Claim) -> Option<String> {
+    let here = &ours.group.system.checkpoint;
+    (claim.model_key.as_ref() != Some(here)).then(|| format!("other weights: `{here}` here, {} there", claim.system))
+}

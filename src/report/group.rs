@@ -1,0 +1,101 @@
+//! Which records belong together: the runs of one experiment that differ in nothing but hyperparameters and seed.
+//!
+//! Runs on other rows (`--limit`, a partial file, another release), by another engine or at another task version are
+//! groups of their own, so that nothing is averaged over a difference that is not said.
+
+use crate::record::Record;
+use crate::task::{self, TASKS, Task};
+use std::collections::BTreeMap;
+
+/// What the runs of a group have in common. The order is that of table rows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct System {
+    /// Experiment name.
+    pub experiment: String,
+    /// Checkpoint.
+    pub checkpoint: String,
+    /// Random weights instead of the checkpoint's.
+    pub untrained: bool,
+    /// `--limit`.
+    pub limit: Option<usize>,
+    /// Engine and arithmetic: `reference f32`.
+    pub engine: String,
+}
+
+impl System {
+    fn of(record: &Record) -> System {
+        System {
+            experiment: record.experiment.clone(),
+            checkpoint: record.checkpoint.clone(),
+            untrained: record.untrained,
+            limit: record.limit,
+            engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
+        }
+    }
+
+    /// The row's label: the checkpoint, and what sets it apart.
+    pub fn label(&self) -> String {
+        let untrained = if self.untrained { ", untrained" } else { "" };
+        let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
+        format!("{}{untrained}{limit}", self.checkpoint)
+    }
+}
+
+/// Which rows a group was trained and scored on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Data {
+    /// Repository, or `folder`.
+    pub repository: String,
+    /// Splits whose release is not `official`: name and release.
+    pub releases: Vec<(String, String)>,
+    /// Task version.
+    pub version: u32,
+}
+
+impl Data {
+    fn of(record: &Record) -> Data {
+        let odd = record.splits.iter().filter(|split| split.release != "official");
+        Data {
+            repository: record.data.clone(),
+            releases: odd.map(|split| (split.split.clone(), split.release.clone())).collect(),
+            version: record.task_version,
+        }
+    }
+}
+
+/// Runs of one system on one task and data.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// What they have in common.
+    pub system: System,
+    /// Task.
+    pub task: &'static Task,
+    /// Data.
+    pub data: Data,
+    /// The records, in the order in which they were given.
+    pub records: Vec<&'a Record>,
+}
+
+/// Records by system, then task in the order of [`TASKS`], then data. Records of tasks this program does not know are left
+/// out; they are counted in the result.
+pub fn groups(records: &[Record]) -> (Vec<Group<'_>>, usize) {
+    let mut found: BTreeMap<(System, usize, Data), Vec<&Record>> = BTreeMap::new();
+    let mut unknown = 0;
+    for record in records {
+        match TASKS.iter().position(|task| task.name == record.task) {
+            Some(index) => found.entry((System::of(record), index, Data::of(record))).or_default().push(record),
+            None => unknown += 1,
+        }
+    }
+    let group = |((system, index, data), records): ((System, usize, Data), Vec<_>)| {
+        let task: &'static Task = &TASKS[index];
+        Group { system, task, data, records }
+    };
+    (found.into_iter().map(group).collect(), unknown)
+}
+
+/// The task whose dev splits have that key in published tables.
+pub fn task_of_claim(key: &str) -> Option<&'static Task> {
+    let mut splits = TASKS.iter().flat_map(|task| task.splits.iter().map(move |split| (task, split)));
+    splits.find(|(_, split)| split.claim == key).map(|(task, _)| task).or_else(|| task::find(key))
+}

@@ -1,0 +1,246 @@
+//! Presets: named recipes, each value with the text it was taken from.
+//!
+//! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
+//! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked. They differ where
+//! scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
+//! A row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
+
+use super::setting::Setting::{self, Checkpoint, Flag, Real, Same, Whole, Word};
+use crate::task::{Head, Task};
+
+/// For which tasks a row holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    /// All of them.
+    Always,
+    /// Those with a span head (SQuAD).
+    Spans,
+    /// One.
+    Task(&'static str),
+}
+
+/// One value of a preset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    /// For which tasks.
+    pub when: When,
+    /// Field of the recipe.
+    pub field: &'static str,
+    /// Its value.
+    pub value: Setting,
+    /// Where the value is from.
+    pub source: &'static str,
+}
+
+/// A named recipe.
+#[derive(Debug)]
+pub struct Preset {
+    /// Name in specs.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    /// Its values.
+    pub rows: &'static [Row],
+}
+
+impl Preset {
+    /// The row that holds for a field and a task.
+    pub fn row(&self, field: &str, task: &Task) -> Option<&'static Row> {
+        self.rows.iter().rev().find(|row| row.field == field && row.when.holds(task))
+    }
+}
+
+impl When {
+    fn holds(self, task: &Task) -> bool {
+        match self {
+            When::Always => true,
+            When::Spans => task.head == Head::Span,
+            When::Task(name) => task.name == name,
+        }
+    }
+}
+
+/// The preset of that name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+const fn row(field: &'static str, value: Setting, source: &'static str) -> Row {
+    Row { when: When::Always, field, value, source }
+}
+
+const fn spans(field: &'static str, value: Setting, source: &'static str) -> Row {
+    Row { when: When::Spans, field, value, source }
+}
+
+const fn task(name: &'static str, field: &'static str, value: Setting, source: &'static str) -> Row {
+    Row { when: When::Task(name), field, value, source }
+}
+
+const CLASSIFIER: &str = "run_classifier.py";
+const SQUAD: &str = "run_squad.py";
+const OPTIMIZATION: &str = "optimization.py";
+const MOSBACH: &str = "Mosbach et al., configs of their repository";
+const ARGUMENTS: &str = "Hugging Face TrainingArguments";
+const RUN_GLUE: &str = "Hugging Face run_glue.py";
+const RUN_QA: &str = "Hugging Face run_qa.py";
+const OURS: &str = "this program";
+
+/// Every preset.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "bert-code",
+        about: "the released BERT code: Adam without bias correction, rate falling from step 0",
+        rows: BERT_CODE,
+    },
+    Preset {
+        name: "stable",
+        about: "corrected Adam and 20 epochs, after Mosbach et al. and Zhang et al., against collapsed runs",
+        rows: STABLE,
+    },
+    Preset {
+        name: "hf-default",
+        about: "Hugging Face's example scripts with nothing asked: no decay, no warm-up, batches of 8",
+        rows: HF_DEFAULT,
+    },
+];
+
+const BERT_CODE: &[Row] = &[
+    row("epochs", Real(3.0), "BERT §4.1; run_classifier.py"),
+    spans("epochs", Real(3.0), "BERT §4.2; run_squad.py"),
+    task("squad_v2", "epochs", Real(2.0), "BERT §4.3"),
+    row("batch_size", Whole(32), "BERT §4.1; run_classifier.py"),
+    spans("batch_size", Whole(32), "BERT §4.2; run_squad.py"),
+    task("squad_v2", "batch_size", Whole(48), "BERT §4.3"),
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("learning_rate", Real(5e-5), CLASSIFIER),
+    spans("learning_rate", Real(5e-5), "BERT §4.2; run_squad.py"),
+    task("squad_v2", "learning_rate", Real(5e-5), "BERT §4.3"),
+    row("schedule", Word("linear-from-start"), OPTIMIZATION),
+    row("warmup", Real(0.1), CLASSIFIER),
+    spans("warmup", Real(0.1), SQUAD),
+    row("rounding", Word("down"), CLASSIFIER),
+    spans("rounding", Word("down"), SQUAD),
+    row("bias_correction", Flag(false), OPTIMIZATION),
+    row("beta1", Real(0.9), OPTIMIZATION),
+    row("beta2", Real(0.999), OPTIMIZATION),
+    row("epsilon", Real(1e-6), OPTIMIZATION),
+    row("weight_decay", Real(0.01), OPTIMIZATION),
+    row("max_grad_norm", Real(1.0), OPTIMIZATION),
+    row("dropout", Checkpoint, "BERT §A.3 (0.1), as in the checkpoint's config"),
+    row("initializer_range", Real(0.02), CLASSIFIER),
+    spans("initializer_range", Real(0.02), SQUAD),
+    row("truncated_normal", Flag(true), CLASSIFIER),
+    spans("truncated_normal", Flag(true), SQUAD),
+    row("max_seq_length", Whole(128), CLASSIFIER),
+    spans("max_seq_length", Whole(384), SQUAD),
+    row("truncation", Word("released-code"), CLASSIFIER),
+    row("doc_stride", Whole(128), SQUAD),
+    row("doc_stride_unit", Word("step"), SQUAD),
+    row("max_query_length", Whole(64), SQUAD),
+    row("max_answer_length", Whole(30), SQUAD),
+    row("n_best_size", Whole(20), SQUAD),
+    row("max_context", Flag(true), SQUAD),
+    row("evaluate", Word("at-end"), CLASSIFIER),
+    spans("evaluate", Word("at-end"), SQUAD),
+    row("early_stopping", Whole(0), OURS),
+    row("keep_weights", Word("last"), CLASSIFIER),
+    spans("keep_weights", Word("last"), SQUAD),
+    row("snapshot_steps", Whole(1000), "run_classifier.py (save_checkpoints_steps)"),
+];
+
+const STABLE: &[Row] = &[
+    row("epochs", Real(20.0), MOSBACH),
+    row("batch_size", Whole(16), MOSBACH),
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("learning_rate", Real(2e-5), MOSBACH),
+    row("schedule", Word("linear-from-warmup-end"), MOSBACH),
+    row("warmup", Real(0.1), MOSBACH),
+    row("rounding", Word("up"), OURS),
+    row("bias_correction", Flag(true), "Mosbach et al.; Zhang et al."),
+    row("beta1", Real(0.9), MOSBACH),
+    row("beta2", Real(0.999), MOSBACH),
+    row("epsilon", Real(1e-6), MOSBACH),
+    row("weight_decay", Real(0.01), MOSBACH),
+    row("max_grad_norm", Real(1.0), MOSBACH),
+    row("dropout", Checkpoint, "Mosbach et al. (0.1), as in the checkpoint's config"),
+    row("initializer_range", Real(0.02), "the checkpoint's initializer_range, as in Hugging Face"),
+    row("truncated_normal", Flag(false), "Hugging Face _init_weights"),
+    row("max_seq_length", Whole(128), MOSBACH),
+    spans("max_seq_length", Whole(384), SQUAD),
+    row("truncation", Word("longest-first"), RUN_GLUE),
+    row("doc_stride", Whole(128), SQUAD),
+    row("doc_stride_unit", Word("step"), SQUAD),
+    row("max_query_length", Whole(64), SQUAD),
+    row("max_answer_length", Whole(30), SQUAD),
+    row("n_best_size", Whole(20), SQUAD),
+    row("max_context", Flag(true), SQUAD),
+    row("evaluate", Word("every-epoch"), "this program (the authors: three times an epoch)"),
+    row("early_stopping", Whole(0), OURS),
+    row("keep_weights", Word("last"), "this program (the authors keep the best on dev)"),
+    row("snapshot_steps", Whole(500), OURS),
+];
+
+const HF_DEFAULT: &[Row] = &[
+    row("epochs", Real(3.0), ARGUMENTS),
+    row("batch_size", Whole(8), ARGUMENTS),
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("learning_rate", Real(5e-5), ARGUMENTS),
+    row("schedule", Word("linear-from-warmup-end"), ARGUMENTS),
+    row("warmup", Real(0.0), ARGUMENTS),
+    row("rounding", Word("up"), "Hugging Face Trainer"),
+    row("bias_correction", Flag(true), "PyTorch AdamW"),
+    row("beta1", Real(0.9), ARGUMENTS),
+    row("beta2", Real(0.999), ARGUMENTS),
+    row("epsilon", Real(1e-8), ARGUMENTS),
+    row("weight_decay", Real(0.0), ARGUMENTS),
+    row("max_grad_norm", Real(1.0), ARGUMENTS),
+    row("dropout", Checkpoint, "Hugging Face, the checkpoint's config"),
+    row("initializer_range", Real(0.02), "the checkpoint's initializer_range, as in Hugging Face"),
+    row("truncated_normal", Flag(false), "Hugging Face _init_weights"),
+    row("max_seq_length", Whole(128), RUN_GLUE),
+    spans("max_seq_length", Whole(384), RUN_QA),
+    row("truncation", Word("longest-first"), RUN_GLUE),
+    row("doc_stride", Whole(128), RUN_QA),
+    row("doc_stride_unit", Word("overlap"), RUN_QA),
+    row("max_query_length", Whole(0), RUN_QA),
+    row("max_answer_length", Whole(30), RUN_QA),
+    row("n_best_size", Whole(20), RUN_QA),
+    row("max_context", Flag(false), RUN_QA),
+    row("evaluate", Word("at-end"), ARGUMENTS),
+    row("early_stopping", Whole(0), OURS),
+    row("keep_weights", Word("last"), ARGUMENTS),
+    row("snapshot_steps", Whole(500), "Hugging Face TrainingArguments (save_steps)"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::setting::FIELDS;
+    use super::*;
+    use crate::task;
+
+    #[test]
+    fn every_preset_has_every_field_for_every_task_and_no_other() {
+        for preset in PRESETS {
+            for task in task::TASKS {
+                for field in FIELDS {
+                    assert!(preset.row(field.name, task).is_some(), "{} {} {}", preset.name, task.name, field.name);
+                }
+            }
+            for row in preset.rows {
+                assert!(super::super::setting::find(row.field).is_some(), "{} {}", preset.name, row.field);
+                assert!(!row.source.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_gets_its_own_value_where_the_paper_has_one() {
+        // BERT §4.1 to §4.3, and the flags of run_classifier.py and run_squad.py.
+        let value = |field, name| find("bert-code").unwrap().row(field, task::find(name).unwrap()).unwrap().value;
+        assert_eq!(value("max_seq_length", "cola"), Whole(128));
+        assert_eq!(value("max_seq_length", "squad"), Whole(384));
+        assert_eq!(value("epochs", "squad"), Real(3.0));
+        assert_eq!((value("epochs", "squad_v2"), value("batch_size", "squad_v2")), (Real(2.0), Whole(48)));
+    }
+}
