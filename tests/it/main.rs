@@ -1,12 +1,12 @@
 //! What a user sees: one binary of integration tests, a file per subject.
 
+mod answers;
 mod console;
-mod embedded_hub;
-mod tree;
 mod dataset;
+mod embedded_hub;
+mod encode;
 mod plan;
 mod score;
 mod spec;
 mod submit;
-mod answers;
-mod encode;
+mod tree;
