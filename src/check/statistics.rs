@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_single_seed_gets_the_prediction_interval_of_the_others() {
         // n = 4, s = 0.01: 3.1824463052837078 * 0.01 * sqrt(1.25) = 0.0355808...
-        close(single_seed_half_width(0.01, 4), 0.031824463052837078 * 1.25_f64.sqrt());
+        close(single_seed_half_width(0.01, 4), 0.031_824_463_052_837_08 * 1.25_f64.sqrt());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What makes a run the same run: the first 16 hexadecimal digits of the SHA-256 of a canonical JSON (keys sorted, no
-//! white space) of everything that could move its score.
+//! white space, fractions as text) of everything that could move its score.
 //!
 //! Left out are the preset's name (its values count), `snapshot_steps` and `micro_batch_size` (they change nothing
 //! beyond rounding), and the experiment's name, so that experiments share runs. `format` is raised if what stands in the
@@ -52,7 +52,8 @@ pub fn canonical(run: &Run) -> String {
     .to_string()
 }
 
-/// The same value with the keys of every object in order.
+/// The same value with the keys of every object in order, and fractions as text (`5e-5`, `3e0`): how a JSON library
+/// writes a float may change with its version, Rust's shortest exponent form does not.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -60,6 +61,9 @@ fn sorted(value: &Value) -> Value {
             Value::Object(ordered.into_iter().map(|(key, value)| (key.clone(), value)).collect())
         }
         Value::Array(elements) => Value::Array(elements.iter().map(sorted).collect()),
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map_or(Value::Null, |number| Value::String(format!("{number:e}")))
+        }
         other => other.clone(),
     }
 }
@@ -69,8 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_sorted_at_every_level() {
+    fn keys_are_sorted_at_every_level_and_fractions_are_text() {
         let value = json!({"b": [{"d": 1, "c": 5e-5}], "a": null});
-        assert_eq!(sorted(&value).to_string(), r#"{"a":null,"b":[{"c":5e-5,"d":1}]}"#);
+        assert_eq!(sorted(&value).to_string(), r#"{"a":null,"b":[{"c":"5e-5","d":1}]}"#);
     }
 }

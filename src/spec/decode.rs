@@ -121,6 +121,9 @@ fn unknown_field(entry: &Entry<'_>, path: &str, known: &[Known]) -> Complaint {
     }
 }
 
+/// Longest list: all are compared with all, and no experiment names this many of anything.
+pub const MAX_ITEMS: usize = 1000;
+
 /// The elements of a list, or the value itself as a list of one; never empty.
 pub fn items<'a>(node: &'a Node, path: &str) -> Read<Vec<&'a Node>> {
     match &node.value {
@@ -128,6 +131,10 @@ pub fn items<'a>(node: &'a Node, path: &str) -> Read<Vec<&'a Node>> {
             node.place,
             format!("invalid `{path}`: found an empty list, expected at least one value"),
         )),
+        Value::List(list) if list.len() > MAX_ITEMS => {
+            let message = format!("invalid `{path}`: found {} values, expected at most {MAX_ITEMS}", list.len());
+            Err(Complaint::new(node.place, message))
+        }
         Value::List(list) => Ok(list.iter().collect()),
         _ => Ok(vec![node]),
     }

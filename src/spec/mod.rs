@@ -180,10 +180,11 @@ fn parse(path: &str, text: String, sets: &[String]) -> Result<Experiment, SpecEr
     let origin = Origin { path: path.into(), text, sets: sets.to_vec() };
     let mut root = tree(&origin)?;
     for (index, argument) in sets.iter().enumerate() {
-        set::apply(&mut root, argument, index).map_err(|malformed| SpecError::Syntax {
+        set::apply(&mut root, argument, index).map_err(|message| SpecError::Mistake {
             place: format!("--set {}", decode::shortened(argument)),
-            message: malformed.message,
+            message,
             snippet: String::new(),
+            hint: None,
         })?;
     }
     experiment::experiment(&root, &origin).map_err(|complaint| origin.error(complaint))

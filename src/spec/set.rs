@@ -4,18 +4,18 @@
 //! and then known or refused like one in the file. Values given later win.
 
 use super::source;
-use super::yaml::{self, Malformed, Node, Place, Value};
+use super::yaml::{self, Node, Place, Value};
 
-/// Lays one argument over the tree.
-pub fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(), Malformed> {
-    let plain = |message: &str| Malformed { message: message.into(), position: None };
-    let (key, value) = argument.split_once('=').ok_or_else(|| plain("expected `key=value`"))?;
+/// Lays one argument over the tree; else says what was expected of it.
+pub fn apply(root: &mut Node, argument: &str, index: usize) -> Result<(), String> {
+    let (key, value) = argument.split_once('=').ok_or("expected `key=value`")?;
     let names: Vec<&str> = key.trim().split('.').collect();
     if names.iter().any(|name| name.is_empty()) || names.len() > source::MAX_DEPTH {
-        return Err(plain("expected a key such as `train.epochs` before `=`"));
+        return Err("expected a key such as `train.epochs` before `=`".into());
     }
-    let text = source::text(value.as_bytes().to_vec()).map_err(|refusal| plain(&refusal.message))?;
-    let mut value = if text.trim().is_empty() { null(index) } else { yaml::parse(&text)? };
+    let text = source::text(value.as_bytes().to_vec()).map_err(|refusal| refusal.message)?;
+    let mut value = if text.trim().is_empty() { Ok(null(index)) } else { yaml::parse(&text) }
+        .map_err(|malformed| format!("not valid YAML: {}", malformed.message))?;
     relocate(&mut value, index);
     put(root, &names, value, index);
     Ok(())

@@ -8,7 +8,7 @@
 //!
 //! The number of values is capped: an alias counts as often as it is used, which stops documents that explode.
 
-use serde::de::{DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, Visitor};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
@@ -202,8 +202,7 @@ impl<'de> Visitor<'de> for NodeVisitor<'_> {
 
     fn visit_enum<A: EnumAccess<'de>>(self, _data: A) -> Result<Node, A::Error> {
         self.arrive()?;
-        self.state.refusal.replace(Some("a tag such as `!name`, expected a plain value".into()));
-        Err(A::Error::custom("refused"))
+        Err(self.state.refuse("a tag such as `!name`, expected a plain value"))
     }
 }
 
@@ -250,20 +249,16 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_kind() {
-        let Value::List(list) = parse("[1, -2, 5e-5, .nan, 1e400, 99999999999999999999, '7', 1.0]").unwrap().value
-        else {
-            panic!("a list")
-        };
-        assert_eq!(list[0].value, Value::Whole(1));
-        assert_eq!(list[1].value, Value::Whole(-2));
+        let tree = parse("[1, -2, 5e-5, .nan, 1e400, 99999999999999999999, '7', 1.0]").unwrap();
+        let Value::List(list) = tree.value else { panic!("a list") };
+        assert_eq!((&list[0].value, &list[1].value), (&Value::Whole(1), &Value::Whole(-2)));
         assert_eq!(list[2].value, Value::Real(5e-5));
         assert!(matches!(list[3].value, Value::Real(x) if x.is_nan()));
         assert!(
             matches!(&list[4].value, Value::Real(x) if x.is_infinite()) || matches!(&list[4].value, Value::Text(_))
         );
-        assert_eq!(list[5].value, Value::Real(1e20));
+        assert_eq!((&list[5].value, &list[7].value), (&Value::Real(1e20), &Value::Real(1.0)));
         assert_eq!(list[6].value, Value::Text("7".into()));
-        assert_eq!(list[7].value, Value::Real(1.0));
     }
 
     #[test]

@@ -40,13 +40,14 @@ fn grid_seeds_and_restarts_multiply_in_a_fixed_order() {
     assert_eq!(ids(&plan).into_iter().collect::<BTreeSet<_>>().len(), 40);
 }
 
+/// Computed by Python too: `sha256(json.dumps(run, sort_keys=True, separators=(",", ":")))`, fractions as `"5e-5"`, `"3e0"`.
 /// Changes only with a `format` raised in `plan::identity`: records are found by these ids.
 #[test]
 fn an_id_stays_what_it_is() {
     let text = "name: x\ncheckpoints: [a/b]\ntasks: [mrpc]\ntrain: {preset: bert-code}\n";
     let id = |text: &str, sets: &[&str], options: &Options| ids(&plan(text, sets, options).unwrap())[0].clone();
     let same = id(text, &[], &Options::default());
-    insta::assert_snapshot!(same, @"");
+    insta::assert_snapshot!(same, @"0d30037df8d8985b");
     // What cannot move a score is not part of it.
     for set in ["name=y", "train.snapshot_steps=7", "train.micro_batch_size=4", "compare=bert/bert_t1", "out=elsewhere"]
     {
@@ -143,8 +144,11 @@ fn impossible_recipes_are_refused_before_anything_is_fetched() {
     assert!(refused(text, &["train.early_stopping=2"], None).contains("`evaluate: at-end`"));
     // int(4 / 32 * 3) = 0 steps under the released code's rounding.
     assert!(refused(&text.replace("squad", "mrpc"), &[], Some(4)).contains("would take 0 steps"));
-    let many = format!("seeds=[{}]", (0..30_000).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", "));
-    assert!(refused(text, &[&many, "train.learning_rate=[1e-5, 2e-5, 3e-5, 4e-5]"], None).starts_with("more than"));
+    // 1000 seeds × 101 rates.
+    let list = |numbers: Vec<String>| format!("[{}]", numbers.join(", "));
+    let seeds = format!("seeds={}", list((0..1000).map(|seed| seed.to_string()).collect()));
+    let rates = format!("train.learning_rate={}", list((1..=101).map(|rate| format!("{rate}e-6")).collect()));
+    assert!(refused(text, &[&seeds, &rates], None).starts_with("more than 100000 runs"));
 }
 
 /// A new experiment file is tested by being there.

@@ -37,103 +37,202 @@ fn unknown_key_names_its_line_and_the_nearest_right_name() {
 #[test]
 fn unknown_top_level_key_that_is_like_none_lists_them_all() {
     let text = format!("{GOOD}zebra: 3\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:6:1: unknown field `zebra`, expected one of `name`, `checkpoints`, `tasks`, `train`, `task_overrides`, `seeds`, `restarts`, `select`, `compare`, `data`, `hub`, `out`
+      |
+    6 | zebra: 3
+      | ^^^^^
+    ");
 }
 
 #[test]
 fn duplicate_key_names_both_lines() {
     let text = format!("{GOOD}  epochs: 3\n  batch_size: 32\n  epochs: 4\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:8:3: duplicate field `train.epochs`
+      |
+    8 |   epochs: 4
+      |   ^^^^^^
+    hint: it is first given on line 6
+    ");
 }
 
 #[test]
 fn element_of_a_flow_list_is_underlined_itself() {
     let text = GOOD.replace("[mrpc]", "[cola, mrcp, rte]   # three");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:3:15: unknown task `mrcp`, expected `mrpc`
+      |
+    3 | tasks: [cola, mrcp, rte]   # three
+      |               ^^^^
+    ");
 }
 
 #[test]
 fn element_of_a_block_list_is_underlined_itself() {
     let text = format!("{GOOD}seeds:\n  - 1\n  # the second\n  - two\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:9:5: invalid `seeds`: found text `two`, expected a whole number from 0 to 4294967295
+      |
+    9 |   - two
+      |     ^^^
+    ");
 }
 
 #[test]
 fn wrong_type_says_found_and_expected() {
     let text = format!("{GOOD}  epochs: three\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:6:11: invalid `train.epochs`: found text `three`, expected a number above 0 and at most 1000
+      |
+    6 |   epochs: three
+      |           ^^^^^
+    ");
 }
 
 #[test]
 fn not_a_number_and_infinity_are_out_of_range() {
     let text = format!("{GOOD}  learning_rate: [5e-5, .nan]\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:6:25: invalid `train.learning_rate`: found `NaN`, expected a number above 0 and at most 1
+      |
+    6 |   learning_rate: [5e-5, .nan]
+      |                         ^
+    ");
     assert!(mistake(&format!("{GOOD}  learning_rate: .inf\n")).contains("found `inf`"));
 }
 
 #[test]
 fn value_out_of_range_says_the_range() {
     let text = format!("{GOOD}  warmup: 1.5\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:6:11: invalid `train.warmup`: found `1.5`, expected a number from 0 to 1
+      |
+    6 |   warmup: 1.5
+      |           ^
+    ");
 }
 
 #[test]
 fn list_where_no_grid_is_meant_is_refused() {
     let text = format!("{GOOD}  warmup: [0.1, 0.2]\n");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:6:11: invalid `train.warmup`: found a list, expected a number from 0 to 1
+      |
+    6 |   warmup: [0.1, 0.2]
+      |           ^
+    ");
 }
 
 #[test]
 fn unknown_preset_lists_the_presets() {
     let text = GOOD.replace("bert-code", "roberta");
-    insta::assert_snapshot!(mistake(&text), @"");
+    insta::assert_snapshot!(mistake(&text), @r"
+    x.yaml:5:11: unknown preset `roberta`, expected one of `bert-code`, `stable`, `hf-default`
+      |
+    5 |   preset: roberta
+      |           ^^^^^^^
+    ");
 }
 
 #[test]
 fn missing_field_is_named() {
-    insta::assert_snapshot!(mistake("name: x\ncheckpoints: [a/b]\ntasks: [mrpc]\n"), @"");
-    insta::assert_snapshot!(mistake("name: x\ncheckpoints: a/b\ntasks: mrpc\ntrain: {epochs: 3}\n"), @"");
+    insta::assert_snapshot!(mistake("name: x\ncheckpoints: [a/b]\ntasks: [mrpc]\n"), @r"
+    x.yaml:1:1: missing field `train`
+      |
+    1 | name: x
+      | ^
+    ");
+    insta::assert_snapshot!(mistake("name: x\ncheckpoints: a/b\ntasks: mrpc\ntrain: {epochs: 3}\n"), @r"
+    x.yaml:4:8: missing field `train.preset`
+      |
+    4 | train: {epochs: 3}
+      |        ^
+    hint: `train.preset` is one of `bert-code`, `stable`, `hf-default`
+    ");
 }
 
 #[test]
 fn task_without_a_train_split_is_refused() {
-    insta::assert_snapshot!(mistake(&GOOD.replace("[mrpc]", "[mrpc, ax]")), @"");
+    insta::assert_snapshot!(mistake(&GOOD.replace("[mrpc]", "[mrpc, ax]")), @r"
+    x.yaml:3:15: task `ax` has no train split, expected a task that can be fine-tuned
+      |
+    3 | tasks: [mrpc, ax]
+      |               ^^
+    hint: `ax` is a test set only; a model trained on another task predicts it
+    ");
 }
 
 #[test]
 fn the_same_value_twice_in_a_list_is_refused() {
-    insta::assert_snapshot!(mistake(&format!("{GOOD}  learning_rate: [5e-5, 0.00005]\n")), @"");
+    insta::assert_snapshot!(mistake(&format!("{GOOD}  learning_rate: [5e-5, 0.00005]\n")), @r"
+    x.yaml:6:25: duplicate `0.00005` in `train.learning_rate`
+      |
+    6 |   learning_rate: [5e-5, 0.00005]
+      |                         ^
+    hint: it is first given on line 6
+    ");
 }
 
 #[test]
 fn checkpoint_that_is_neither_repository_nor_folder_is_refused() {
-    insta::assert_snapshot!(mistake(&GOOD.replace("a/b", "bert-base-uncased")), @"");
+    insta::assert_snapshot!(mistake(&GOOD.replace("a/b", "bert-base-uncased")), @r"
+    x.yaml:2:15: invalid `checkpoints`: found text `bert-base-uncased`, expected `owner/name` on the hub, or a folder beginning with `./`, `../` or `/`
+      |
+    2 | checkpoints: [bert-base-uncased]
+      |               ^^^^^^^^^^^^^^^^^
+    ");
 }
 
 #[test]
 fn restarts_of_an_unknown_checkpoint_are_refused() {
-    insta::assert_snapshot!(mistake(&format!("{GOOD}restarts: {{a/c: 5}}\n")), @"");
+    insta::assert_snapshot!(mistake(&format!("{GOOD}restarts: {{a/c: 5}}\n")), @r"
+    x.yaml:6:12: unknown checkpoint `a/c`, expected `a/b`
+      |
+    6 | restarts: {a/c: 5}
+      |            ^^^
+    ");
 }
 
 #[test]
 fn unknown_split_of_a_named_file_is_refused() {
-    insta::assert_snapshot!(mistake(&format!("{GOOD}data: {{files: {{mrpc: {{dev: x.parquet}}}}}}\n")), @"");
+    insta::assert_snapshot!(mistake(&format!("{GOOD}data: {{files: {{mrpc: {{dev: x.parquet}}}}}}\n")), @r"
+    x.yaml:6:23: unknown split `dev` of `mrpc`, expected one of `train`, `validation`, `test`
+      |
+    6 | data: {files: {mrpc: {dev: x.parquet}}}
+      |                       ^^^
+    ");
 }
 
 #[test]
 fn claim_reference_of_another_form_is_refused() {
-    insta::assert_snapshot!(mistake(&format!("{GOOD}compare: [bert/bert_t1/BERT_BASE]\n")), @"");
+    insta::assert_snapshot!(mistake(&format!("{GOOD}compare: [bert/bert_t1/BERT_BASE]\n")), @r"
+    x.yaml:6:11: invalid `compare`: found text `bert/bert_t1/BERT_BASE`, expected `<paper>/<table>` or `<paper>/<table>/<system>/<column>`
+      |
+    6 | compare: [bert/bert_t1/BERT_BASE]
+      |           ^^^^^^^^^^^^^^^^^^^^^^
+    ");
 }
 
 #[test]
 fn broken_yaml_shows_where_the_parser_stopped() {
-    insta::assert_snapshot!(mistake("name: x\ntasks: [mrpc\ntrain: {}\n"), @"");
-    insta::assert_snapshot!(mistake("name: x\n\ttasks: y\n"), @"");
+    insta::assert_snapshot!(mistake("name: x\ntasks: [mrpc\ntrain: {}\n"), @r"
+    x.yaml:3:6: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence at line 2 column 8
+      |
+    3 | train: {}
+      |      ^
+    ");
+    insta::assert_snapshot!(mistake("name: x\n\ttasks: y\n"), @r"
+    x.yaml:2:1: not valid YAML: found a tab character that violates indentation, while scanning a plain scalar at line 1 column 7
+      |
+    2 |  tasks: y
+      | ^
+    ");
 }
 
 #[test]
 fn second_document_is_refused() {
-    insta::assert_snapshot!(mistake(&format!("{GOOD}---\n{GOOD}")), @"");
+    insta::assert_snapshot!(mistake(&format!("{GOOD}---\n{GOOD}")), @"x.yaml: not valid YAML: more than one document, expected one");
 }
 
 #[test]
@@ -150,10 +249,13 @@ fn empty_file_says_what_an_experiment_needs() {
 #[test]
 fn set_goes_through_the_same_checks_with_its_own_place() {
     let set = |argument: &str| shown(&parse(GOOD, &[argument]).unwrap_err());
-    insta::assert_snapshot!(set("train.epoch=1"), @"");
-    insta::assert_snapshot!(set("train.epochs=-1"), @"");
-    insta::assert_snapshot!(set("train.epochs"), @"");
-    insta::assert_snapshot!(set("tasks=[mrpc"), @"");
+    insta::assert_snapshot!(set("train.epoch=1"), @r"
+    --set train.epoch=1: unknown field `train.epoch`, expected `epochs`
+    hint: `train.epochs` is a number or a list of numbers
+    ");
+    insta::assert_snapshot!(set("train.epochs=-1"), @"--set train.epochs=-1: invalid `train.epochs`: found `-1`, expected a number above 0 and at most 1000");
+    insta::assert_snapshot!(set("train.epochs"), @"--set train.epochs: expected `key=value`");
+    insta::assert_snapshot!(set("tasks=[mrpc"), @"--set tasks=[mrpc: not valid YAML: did not find expected ',' or ']', while parsing a flow sequence");
 }
 
 #[test]

@@ -1,0 +1,71 @@
+"""Loads an exported model folder with Hugging Face transformers and compares its logits with ours.
+
+    python scripts/check_export.py FOLDER CASES.json
+
+CASES.json: {"inputs": {"input_ids": [[...]], "attention_mask": [[...]], "token_type_ids": [[...]]}, "logits": [[...]]}, and
+for question answering "start_logits" and "end_logits" instead of "logits". Positions with attention_mask 0 are padding
+and are not compared. Also loads the tokenizer, if the folder has one, and the model card's `model-index`.
+
+Fails (exit 1) when a parameter is missing or unexpected (the pooler apart, which no span model has), or when a logit
+differs by more than 1e-5 of the largest absolute value: two implementations in 32-bit floats differ by about 1e-6.
+"""
+
+import json
+import os
+import sys
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import huggingface_hub
+import torch
+import transformers
+
+LIMIT = 1e-5
+
+
+def load(folder):
+    """The model in the class its config names, and what loading had to say."""
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+        architecture = json.load(file)["architectures"][0]
+    model, report = getattr(transformers, architecture).from_pretrained(folder, output_loading_info=True)
+    unexpected = [name for name in report["unexpected_keys"] if ".pooler." not in name]
+    if report["missing_keys"] or unexpected or report["mismatched_keys"]:
+        sys.exit(f"{architecture}: missing {report['missing_keys']}, unexpected {unexpected}, {report['mismatched_keys']}")
+    if model.dtype != torch.float32:
+        sys.exit(f"{architecture}: loaded as {model.dtype}, expected float32")
+    return architecture, model.eval()
+
+
+def compare(name, found, expected, mask):
+    """Largest difference over the largest value; `mask` chooses the positions of span logits."""
+    expected = torch.tensor(expected)
+    difference, scale = (found - expected).abs(), expected.abs()
+    if mask is not None:
+        difference, scale = difference[mask], scale[mask]
+    share = (difference.max() / scale.max()).item()
+    print(f"{name}: largest difference {difference.max().item():.2e}, {share:.2e} of the largest value")
+    return share <= LIMIT
+
+
+def main(folder, cases):
+    architecture, model = load(folder)
+    with open(cases, encoding="utf-8") as file:
+        cases = json.load(file)
+    inputs = {name: torch.tensor(value) for name, value in cases["inputs"].items()}
+    with torch.no_grad():
+        output = model(**inputs)
+    names = [name for name in ("logits", "start_logits", "end_logits") if name in cases]
+    masks = {name: None if name == "logits" else inputs["attention_mask"].bool() for name in names}
+    equal = [compare(f"{architecture} {name}", output[name], cases[name], masks[name]) for name in names]
+    if os.path.exists(os.path.join(folder, "tokenizer.json")):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        print("tokenizer:", type(tokenizer).__name__, tokenizer("A small test.")["input_ids"])
+    card = huggingface_hub.ModelCard.load(os.path.join(folder, "README.md"))
+    for result in card.data.eval_results:
+        print("model-index:", result.dataset_name, result.dataset_split, result.metric_type, result.metric_value)
+    print("labels:", model.config.id2label, model.config.problem_type)
+    sys.exit(0 if equal and all(equal) else 1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
