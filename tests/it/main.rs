@@ -1,13 +1,16 @@
 //! What a user sees: one binary of integration tests, a file per subject.
 
+mod answers;
+mod check;
+mod console;
 mod dataset;
+mod embedded_hub;
+mod encode;
+mod export;
 mod plan;
+mod sample;
 mod score;
 mod spec;
 mod submit;
-mod answers;
-mod encode;
-mod check;
-mod export;
-mod sample;
 mod tensorboard;
+mod tree;
