@@ -5,6 +5,7 @@ mod check;
 mod common;
 mod console;
 mod fetch;
+mod hub;
 mod list;
 mod plan;
 mod report;
@@ -15,6 +16,7 @@ mod verify;
 
 pub use common::Common;
 pub use console::Console;
+pub use hub::hub;
 
 use crate::exit::Exit;
 use clap::{Parser, Subcommand};

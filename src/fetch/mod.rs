@@ -1,6 +1,29 @@
 //! Files of the hub, with their digests: from the network (`hf_hub`), or from a folder in the hub's layout.
+//!
+//! A file is handed out only complete: its size and SHA-256 are known, and where `data/pins.yaml` or the hub itself
+//! states a digest, the bytes have it. Nothing here decides what a file means; the one exception is [`checkpoint`], which
+//! knows which files make a pretrained model, and reads the names of the shards from their index.
+//!
+//! | place | revision of what is handed out |
+//! |---|---|
+//! | [`Remote`] | the commit that the hub named (`x-repo-commit`) |
+//! | [`Folder`] | what the spec names, else none: a folder holds one state and does not say which |
 
+mod checkpoint;
+mod digest;
+mod error;
+mod folder;
+mod name;
+mod remote;
+
+pub use checkpoint::{CheckpointFiles, checkpoint, is_local_checkpoint, weights};
+pub use error::FetchError;
+pub use folder::Folder;
+pub use remote::{Remote, RemoteSettings, Retry, Token};
+
+use crate::event::Observer;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Which kind of repository.
@@ -22,6 +45,36 @@ pub struct Repository {
     pub name: String,
     /// Commit, branch or tag; `None` means the hub's `main`.
     pub revision: Option<String>,
+}
+
+impl Repository {
+    /// A model repository.
+    pub fn model(name: &str, revision: Option<&str>) -> Self {
+        Repository { kind: RepositoryKind::Model, name: name.to_string(), revision: revision.map(str::to_string) }
+    }
+
+    /// A data set repository.
+    pub fn dataset(name: &str, revision: Option<&str>) -> Self {
+        Repository { kind: RepositoryKind::Dataset, name: name.to_string(), revision: revision.map(str::to_string) }
+    }
+
+    /// Key in `data/pins.yaml` and path in a folder: `models/owner/name`.
+    pub fn path(&self) -> String {
+        match self.kind {
+            RepositoryKind::Model => format!("models/{}", self.name),
+            RepositoryKind::Dataset => format!("datasets/{}", self.name),
+        }
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            RepositoryKind::Model => "model",
+            RepositoryKind::Dataset => "data set",
+        };
+        write!(f, "{kind} `{}`", self.name)
+    }
 }
 
 /// Why the bytes of a file are believed.
@@ -50,4 +103,33 @@ pub struct Fetched {
     pub sha256: String,
     /// Pinned or trusted on first use.
     pub trust: Trust,
+}
+
+/// Where repositories are: the remote hub, or a folder in its layout.
+pub trait Hub: Send + Sync {
+    /// The file, complete and checked, or `None` where the repository surely has no such file.
+    ///
+    /// Progress is told to `observer` in bytes. Every [`FetchError`] but an absent file is an error here too: an
+    /// unreachable hub is not an absent file.
+    fn fetch_optional(
+        &self,
+        repository: &Repository,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> Result<Option<Fetched>, FetchError>;
+
+    /// Whether the repository has the file, without fetching it.
+    fn exists(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<bool, FetchError>;
+
+    /// Where a file of the repository is looked for, for error messages: a path or an address, never a secret.
+    fn place(&self, repository: &Repository) -> String;
+
+    /// The file, complete and checked; an absent one is [`FetchError::Absent`].
+    fn fetch(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<Fetched, FetchError> {
+        self.fetch_optional(repository, name, observer)?.ok_or_else(|| FetchError::Absent {
+            repository: repository.clone(),
+            file: name.to_string(),
+            place: self.place(repository),
+        })
+    }
 }

@@ -1,0 +1,130 @@
+//! Which files make a pretrained model, and where its weights are.
+//!
+//! Weights are `model.safetensors`, or `model.safetensors.index.json` with the shards it names. Other formats are looked
+//! for only to say what to do about them. A checkpoint's name is a folder where it begins with `./`, `../` or `/`, or
+//! where such a folder with a `config.json` exists (the rule of transformers); else it is a repository of the hub.
+
+use super::{FetchError, Fetched, Folder, Hub, Repository, name};
+use crate::event::Observer;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Weights in formats that are not read, the likeliest first.
+const OTHER_FORMATS: &[&str] = &[
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "tf_model.h5",
+    "flax_model.msgpack",
+    "bert_model.ckpt.index",
+    "model.ckpt.index",
+    "model.ckpt",
+];
+
+/// The files of a pretrained model.
+#[derive(Clone, Debug)]
+pub struct CheckpointFiles {
+    /// `config.json`.
+    pub config: Fetched,
+    /// Safetensors files, shards in the order of their names.
+    pub weights: Vec<Fetched>,
+    /// `tokenizer.json`.
+    pub tokenizer_json: Option<Fetched>,
+    /// `vocab.txt`.
+    pub vocab: Option<Fetched>,
+    /// `tokenizer_config.json`.
+    pub tokenizer_config: Option<Fetched>,
+    /// All of the above and the index of the shards, for the record.
+    pub all: Vec<Fetched>,
+}
+
+/// Whether a checkpoint's name means a folder on this machine.
+pub fn is_local_checkpoint(name: &str) -> bool {
+    ["./", "../", "/"].iter().any(|prefix| name.starts_with(prefix)) || Path::new(name).join("config.json").is_file()
+}
+
+/// Fetches everything of a model. A local folder is read whatever the hub is.
+///
+/// The first file decides the commit, and the others are fetched at that one, so that a branch that moves meanwhile
+/// does not mix two states.
+pub fn checkpoint(
+    hub: &dyn Hub,
+    repository: &Repository,
+    observer: &dyn Observer,
+) -> Result<CheckpointFiles, FetchError> {
+    if is_local_checkpoint(&repository.name) {
+        return assemble(&Folder::of_checkpoint(&repository.name), repository, observer);
+    }
+    assemble(hub, repository, observer)
+}
+
+fn assemble(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> Result<CheckpointFiles, FetchError> {
+    let config = hub.fetch(repository, "config.json", observer)?;
+    let repository = &config.repository;
+    let optional = |file| hub.fetch_optional(repository, file, observer);
+    let [tokenizer_json, vocab, tokenizer_config] =
+        [optional("tokenizer.json")?, optional("vocab.txt")?, optional("tokenizer_config.json")?];
+    let (index, weights) = find_weights(hub, repository, observer)?;
+    let small = [&tokenizer_json, &vocab, &tokenizer_config, &index].into_iter().flatten();
+    let all = std::iter::once(&config).chain(small).chain(&weights).cloned().collect();
+    Ok(CheckpointFiles { config, weights, tokenizer_json, vocab, tokenizer_config, all })
+}
+
+/// Fetches the safetensors files of a model: one, or its shards in the order of their names.
+pub fn weights(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> Result<Vec<Fetched>, FetchError> {
+    Ok(find_weights(hub, repository, observer)?.1)
+}
+
+fn find_weights(
+    hub: &dyn Hub,
+    repository: &Repository,
+    observer: &dyn Observer,
+) -> Result<(Option<Fetched>, Vec<Fetched>), FetchError> {
+    if let Some(file) = hub.fetch_optional(repository, WEIGHTS, observer)? {
+        return Ok((None, vec![file]));
+    }
+    let Some(index) = hub.fetch_optional(repository, INDEX, observer)? else {
+        return Err(other_format(hub, repository, observer)?);
+    };
+    let shards = shard_names(&index)?;
+    let files = shards.iter().map(|shard| hub.fetch(&index.repository, shard, observer)).collect::<Result<_, _>>()?;
+    Ok((Some(index), files))
+}
+
+/// The `weight_map` of an index: tensor name to the file it is in.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn shard_names(index: &Fetched) -> Result<BTreeSet<String>, FetchError> {
+    let invalid = |detail: String| FetchError::Index { path: index.path.clone(), detail };
+    let text = std::fs::read(&index.path).map_err(|error| invalid(error.to_string()))?;
+    let parsed: Index = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+    let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
+    if shards.is_empty() {
+        return Err(invalid("it names no file".to_string()));
+    }
+    match shards.iter().find(|shard| !shard.ends_with(".safetensors") || name::check_relative("file", shard).is_err()) {
+        Some(shard) => Err(invalid(format!("`{shard}` is not a safetensors file of the repository"))),
+        None => Ok(shards),
+    }
+}
+
+/// The error for a repository without safetensors, which depends on what it has instead.
+fn other_format(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> Result<FetchError, FetchError> {
+    for file in OTHER_FORMATS {
+        match hub.exists(repository, file, observer) {
+            Ok(true) => {
+                return Ok(FetchError::NotSafetensors { repository: repository.clone(), found: file.to_string() });
+            }
+            // Offline, nobody can say; that there are no safetensors is known all the same.
+            Ok(false) | Err(FetchError::Offline { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(FetchError::NoWeights { repository: repository.clone(), place: hub.place(repository) })
+}
