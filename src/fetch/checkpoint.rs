@@ -119,12 +119,15 @@ fn other_format(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer)
     for file in OTHER_FORMATS {
         match hub.exists(repository, file, observer) {
             Ok(true) => {
-                return Ok(FetchError::NotSafetensors { repository: repository.clone(), found: file.to_string() });
+                return Ok(FetchError::NotSafetensors {
+                    repository: Box::new(repository.clone()),
+                    found: file.to_string(),
+                });
             }
             // Offline, nobody can say; that there are no safetensors is known all the same.
             Ok(false) | Err(FetchError::Offline { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(FetchError::NoWeights { repository: repository.clone(), place: hub.place(repository) })
+    Ok(FetchError::NoWeights { repository: Box::new(repository.clone()), place: hub.place(repository) })
 }

@@ -74,7 +74,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// The pinned SHA-256 of a file, lowercase.
-pub fn pinned(pins: &Pins, repository: &Repository, file: &str) -> Option<String> {
+fn pinned(pins: &Pins, repository: &Repository, file: &str) -> Option<String> {
     let digest = pins.0.get(&repository.path())?.files.get(file)?;
     Some(digest.to_ascii_lowercase())
 }
@@ -85,7 +85,7 @@ pub fn check_pin(pins: &Pins, repository: &Repository, file: &str, sha256: &str)
         None => Ok(Trust::FirstUse),
         Some(pinned) if pinned == sha256 => Ok(Trust::Pinned),
         Some(pinned) => Err(FetchError::PinMismatch {
-            repository: repository.clone(),
+            repository: Box::new(repository.clone()),
             file: file.to_string(),
             pinned,
             found: sha256.to_string(),

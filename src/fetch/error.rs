@@ -8,32 +8,34 @@ use std::io;
 use std::path::PathBuf;
 
 /// A file could not be fetched, or must not be used. The program exits with 3.
+///
+/// Repositories are boxed to keep every `Result` small.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The repository is there and has no such file.
     #[error("`{file}` is not in {repository} (looked in `{place}`)")]
-    Absent { repository: Repository, file: String, place: String },
+    Absent { repository: Box<Repository>, file: String, place: String },
     /// The folder, or the repository in it, is not there.
     #[error("{repository} is not here: no folder `{}`", folder.display())]
-    NoFolder { repository: Repository, folder: PathBuf },
+    NoFolder { repository: Box<Repository>, folder: PathBuf },
     /// `--offline`, and the cache does not have the file (or does not know whether the repository has it).
     #[error("offline, and `{file}` of {repository} at `{revision}` is not in the cache `{}`", cache.display())]
-    Offline { repository: Repository, file: String, revision: String, cache: PathBuf },
+    Offline { repository: Box<Repository>, file: String, revision: String, cache: PathBuf },
     /// The hub knows no such repository, or does not show it to us.
     #[error("{repository} does not exist at {endpoint}, or is private")]
-    NoRepository { repository: Repository, endpoint: String },
+    NoRepository { repository: Box<Repository>, endpoint: String },
     /// The repository has no such commit, branch or tag.
     #[error("{repository} has no revision `{revision}`")]
-    NoRevision { repository: Repository, revision: String },
+    NoRevision { repository: Box<Repository>, revision: String },
     /// 401 or 403.
     #[error("{repository}: the hub refused `{file}` (status {status})")]
-    Denied { repository: Repository, file: String, status: u16 },
+    Denied { repository: Box<Repository>, file: String, status: u16 },
     /// The bytes are not those that were pinned.
     #[error("`{file}` of {repository} is not the pinned one: SHA-256 is {found}, `data/pins.yaml` has {pinned}")]
-    PinMismatch { repository: Repository, file: String, pinned: String, found: String },
+    PinMismatch { repository: Box<Repository>, file: String, pinned: String, found: String },
     /// The bytes are not those the hub announced, or those that were once downloaded.
     #[error("`{file}` of {repository} arrived damaged: {what} is {found}, expected {expected}")]
-    Damaged { repository: Repository, file: String, what: &'static str, expected: String, found: String },
+    Damaged { repository: Box<Repository>, file: String, what: &'static str, expected: String, found: String },
     /// A git-lfs pointer lies where the file should be.
     #[error("`{}` is a git-lfs pointer, not the file itself", path.display())]
     LfsPointer { path: PathBuf },
@@ -54,10 +56,10 @@ pub enum FetchError {
     Name { what: &'static str, found: String, expected: &'static str },
     /// Weights in other formats only.
     #[error("{repository} has `{found}` but no safetensors; only safetensors are read, because a pickle can run code")]
-    NotSafetensors { repository: Repository, found: String },
+    NotSafetensors { repository: Box<Repository>, found: String },
     /// No weights at all.
     #[error("{repository} has no weights: neither `model.safetensors` nor `model.safetensors.index.json` in `{place}`")]
-    NoWeights { repository: Repository, place: String },
+    NoWeights { repository: Box<Repository>, place: String },
     /// `model.safetensors.index.json` is not what it should be.
     #[error("`{}` is not an index of shards: {detail}", path.display())]
     Index { path: PathBuf, detail: String },
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn absent_file_names_file_repository_and_place() {
         let error = FetchError::Absent {
-            repository: Repository::dataset("nyu-mll/glue", None),
+            repository: Box::new(Repository::dataset("nyu-mll/glue", None)),
             file: "mnli/train-00000-of-00001.parquet".into(),
             place: "data/hub/datasets/nyu-mll/glue".into(),
         };

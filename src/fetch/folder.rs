@@ -58,7 +58,7 @@ impl Folder {
         }
         let folder = self.folder(repository);
         if !folder.is_dir() {
-            return Err(FetchError::NoFolder { repository: repository.clone(), folder });
+            return Err(FetchError::NoFolder { repository: Box::new(repository.clone()), folder });
         }
         let path = folder.join(file);
         match std::fs::metadata(&path) {

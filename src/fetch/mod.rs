@@ -127,7 +127,7 @@ pub trait Hub: Send + Sync {
     /// The file, complete and checked; an absent one is [`FetchError::Absent`].
     fn fetch(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<Fetched, FetchError> {
         self.fetch_optional(repository, name, observer)?.ok_or_else(|| FetchError::Absent {
-            repository: repository.clone(),
+            repository: Box::new(repository.clone()),
             file: name.to_string(),
             place: self.place(repository),
         })

@@ -14,3 +14,7 @@ mod spec;
 mod submit;
 mod tensorboard;
 mod tree;
+mod fetch;
+mod fetch_checkpoint;
+mod fetch_faults;
+mod hub_server;

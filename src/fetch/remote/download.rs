@@ -123,7 +123,7 @@ impl Download<'_> {
 
     fn too_long(&self, have: u64) -> FetchError {
         FetchError::Damaged {
-            repository: self.repository.clone(),
+            repository: Box::new(self.repository.clone()),
             file: self.file.to_string(),
             what: "its size",
             expected: format!("{} bytes", self.size),

@@ -88,7 +88,7 @@ pub fn refusal(answer: &Answer, url: &str, repository: &Repository, file: &str) 
         let reason = format!("status {}", status.as_u16());
         return Failure::Again { reason, after: retry_after(answer), progressed: false };
     }
-    let repository = repository.clone();
+    let repository = Box::new(repository.clone());
     let error = match (error_code(answer), status.as_u16()) {
         ("RepoNotFound", _) => FetchError::NoRepository { repository, endpoint: host(url) },
         ("RevisionNotFound", _) => {

@@ -17,6 +17,7 @@
 //! over plain HTTP as well, by the redirect that we follow. A small file that is not pinned has no SHA-256 to be held to
 //! when it first comes; its size and the connection are all there is.
 
+mod bring;
 mod cache;
 mod download;
 mod metadata;
@@ -26,17 +27,16 @@ mod settings;
 
 pub use settings::{RemoteSettings, Retry, Token};
 
-use super::digest::{Digests, check_pin, checked};
+use super::digest::{Digests, checked};
 use super::{FetchError, Fetched, Hub, Repository, RepositoryKind, name};
 use crate::event::{Event, Observer};
 use cache::CachedRepository;
-use download::Download;
 use hf_hub::{Repo, RepoType};
 use metadata::{Found, Metadata};
 use request::Client;
 use retry::retrying;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// A hub reached over HTTP.
@@ -138,73 +138,9 @@ impl Remote {
         Ok(found)
     }
 
-    /// Brings the announced file into the cache, unless it is there under another commit, and links it.
-    fn bring(&self, wanted: &Wanted, metadata: &Metadata) -> Result<Fetched, FetchError> {
-        if let Some(sha256) = metadata.sha256() {
-            // Known before the first byte: a file that will not be accepted is not downloaded.
-            check_pin(&self.settings.pins, wanted.repository, wanted.file, sha256)?;
-        }
-        let blob = wanted.cache.blob(&metadata.etag);
-        if !self.is_whole(&blob, metadata)? {
-            let lock = wanted.cache.lock(&blob, wanted.observer)?;
-            if !self.is_whole(&blob, metadata)? {
-                self.download(wanted, metadata, &blob)?;
-            }
-            drop(lock);
-        }
-        let pointer = wanted.cache.pointer(&metadata.commit, wanted.file);
-        wanted.cache.link(&blob, &pointer)?;
-        self.handed_out(wanted, &metadata.commit, pointer)
-    }
-
-    fn is_whole(&self, blob: &Path, metadata: &Metadata) -> Result<bool, FetchError> {
-        let right_size = std::fs::metadata(blob).is_ok_and(|file| file.is_file() && file.len() == metadata.size);
-        Ok(right_size && cache::damage(&self.digests, blob)?.is_none())
-    }
-
-    /// Downloads to the partial file, checks it, and makes it the blob. What was left by an earlier process may be
-    /// damaged, so that a wrong digest is final only for a file that was downloaded whole.
-    fn download(&self, wanted: &Wanted, metadata: &Metadata, blob: &Path) -> Result<(), FetchError> {
-        let part = blob.with_extension("part");
-        let continued = std::fs::metadata(&part).is_ok_and(|file| file.len() > 0);
-        match self.download_once(wanted, metadata, blob, &part) {
-            Err(FetchError::Damaged { .. } | FetchError::PinMismatch { .. }) if continued => {
-                self.download_once(wanted, metadata, blob, &part)
-            }
-            result => result,
-        }
-    }
-
-    fn download_once(&self, wanted: &Wanted, metadata: &Metadata, blob: &Path, part: &Path) -> Result<(), FetchError> {
-        let url = self.url(wanted, &metadata.commit);
-        let mut download = Download {
-            client: &self.client,
-            url: &url,
-            repository: wanted.repository,
-            file: wanted.file,
-            part,
-            size: metadata.size,
-            observer: wanted.observer,
-            furthest: 0,
-        };
-        retrying(&self.settings.retry, &url, wanted.observer, || download.attempt())?;
-        let (_, sha256) = self.digests.of(part)?;
-        self.accept(wanted, metadata, &sha256).inspect_err(|_| _ = std::fs::remove_file(part))?;
-        wanted.cache.publish(part, blob, &sha256)
-    }
-
-    fn accept(&self, wanted: &Wanted, metadata: &Metadata, sha256: &str) -> Result<(), FetchError> {
-        if let Some(announced) = metadata.sha256()
-            && announced != sha256
-        {
-            return Err(damaged(wanted, announced.to_string(), sha256.to_string()));
-        }
-        check_pin(&self.settings.pins, wanted.repository, wanted.file, sha256).map(|_| ())
-    }
-
     fn offline(&self, wanted: &Wanted) -> FetchError {
         FetchError::Offline {
-            repository: wanted.repository.clone(),
+            repository: Box::new(wanted.repository.clone()),
             file: wanted.file.to_string(),
             revision: wanted.revision.clone(),
             cache: self.settings.cache.clone(),
@@ -277,7 +213,7 @@ fn repo(repository: &Repository, revision: &str) -> Repo {
 
 fn damaged(wanted: &Wanted, expected: String, found: String) -> FetchError {
     FetchError::Damaged {
-        repository: wanted.repository.clone(),
+        repository: Box::new(wanted.repository.clone()),
         file: wanted.file.to_string(),
         what: "its SHA-256",
         expected,
