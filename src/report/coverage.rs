@@ -75,7 +75,7 @@ fn describe(table: &mut Table, claim: &Claim, choices: &[(&Group, Choice)], coun
 pub fn cell(claim: &Claim, choices: &[(&Group, Choice)]) -> Cell {
     let impossible = |reason: &str| Cell::Impossible(reason.to_string());
     let Some(model) = &claim.model_key else {
-        return impossible("no weights of this system can be downloaded");
+        return impossible("no download of this system's weights is known");
     };
     let Some(task) = task_of_claim(&claim.task) else {
         return Cell::Impossible(format!("no task `{}` in this program", claim.task));

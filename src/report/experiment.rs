@@ -148,8 +148,7 @@ fn failures(group: &Group) -> Vec<String> {
 fn add_averages(table: &mut Table, groups: &[Group], claims: &Claims) {
     for members in groups.chunk_by(|a, b| a.system == b.system) {
         let system = &members[0].system;
-        let mut best = Best::default();
-        members.iter().for_each(|group| best.take(group, &Choice::of(group)));
+        let best = Best::of(members);
         for (published, rule, row) in claims.averages(&system.checkpoint) {
             let name = format!("average of {} ({})", rule.groups.len(), published.id);
             match best.average(rule) {

@@ -66,7 +66,7 @@ fn remarks(paper: &Paper) -> Vec<String> {
     let averages = how.map(|average| format!("Average: {}", average.how));
     let warnings = paper.tables.iter().filter_map(|table| table.protocol("warning"));
     averages
-        .chain(warnings.map(|warning| format!("Second table: {warning}.")))
+        .chain(warnings.map(|warning| format!("Second table: {}.", warning.trim_end_matches('.'))))
         .chain(["In percent; dev and test are never the same measurement, whatever the figures.".to_string()])
         .collect()
 }
