@@ -1,6 +1,7 @@
 //! From a reference, `<paper>/<table>[/<system>[/<column>]]`, to the claims it names.
 //!
-//! A system's label may itself hold a slash, so the third part is matched against the labels of the table and not split.
+//! A system's label may itself hold a slash, so the third part is matched against the labels of the table and not
+//! split.
 
 use super::claim::Claim;
 use super::file::{Column, Paper, Row, Table};
@@ -87,7 +88,8 @@ fn find_row<'a, 'b>(table: &'a Table, rest: &'b str) -> Option<(&'a Row, Option<
     })
 }
 
-/// What was probably meant as the system, and the label nearest to it: all of `rest`, or what stands before a column id.
+/// What was probably meant as the system, and the label nearest to it: all of `rest`, or what stands before a column
+/// id.
 fn nearest_system<'b>(table: &Table, rest: &'b str) -> (&'b str, Option<String>) {
     let labels = || table.rows.iter().map(|row| row.system.as_str());
     let system = rest.rsplit_once('/').map_or(rest, |(system, _)| system);

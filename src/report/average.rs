@@ -1,7 +1,7 @@
 //! Averages by a paper's own rule, of our scores.
 //!
-//! BERT's Table 1 averages nine numbers: MNLI counts twice, WNLI is left out. The rule is read from the published table,
-//! and an average is made only when every number is there.
+//! BERT's Table 1 averages nine numbers: MNLI counts twice, WNLI is left out. The rule is read from the published
+//! table, and an average is made only when every number is there.
 
 use super::choice::Choice;
 use super::comparison::row_reasons;

@@ -1,7 +1,7 @@
 //! Coverage: which cells of the papers' tables are reproduced, which are not attempted, which can't be here, and why.
 //!
-//! Only runs on the full rows with the real weights count. A test figure can't be reproduced here, the labels are hidden;
-//! where there is a dev score of ours, the cell says so instead.
+//! Only runs on the full rows with the real weights count. A test figure can't be reproduced here, the labels are
+//! hidden; where there is a dev score of ours, the cell says so instead.
 
 use super::choice::Choice;
 use super::comparison::{matches_metric, row_reasons};

@@ -1,7 +1,7 @@
 //! All systems × tasks: the rows of the two tables that started this project, and ours below.
 //!
-//! The published rows and the rule of the average come from `founding_document.yaml`. Its first table is test, its second
-//! dev; ours are dev. The split stands in every row.
+//! The published rows and the rule of the average come from `founding_document.yaml`. Its first table is test, its
+//! second dev; ours are dev. The split stands in every row.
 
 use super::group::{Group, groups};
 use super::matrix::Matrix;
