@@ -1,19 +1,19 @@
 //! The schema of a file in `data/published`, read strictly: an unknown or duplicate key is an error with its line.
 //!
-//! Parts that only people read (`facts`, `dataset_sizes`, `tasks`, …) are kept as they are. Free-form `protocol` entries
-//! are a map of texts; the few that decide a comparison (`runs`, `models`, `selection`, `threshold`) are asked by name.
+//! Parts that only people read (`facts`, `dataset_sizes`, `tasks`, …) are kept as they are. Free-form `protocol`
+//! entries are a map of texts; the few that decide a comparison (`runs`, `models`, `selection`, `threshold`) are asked
+//! by name.
 
+use super::statistic::Statistic;
 use super::value::{Values, Word};
-use super::{PaperError, statistic::Statistic};
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
-use std::path::Path;
 
 /// One file: a paper or a repository's README.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Paper {
-    schema_version: u32,
+    pub(super) schema_version: u32,
     /// What was read.
     pub paper: About,
     /// Where it was read: ids that rows point to.
@@ -256,27 +256,4 @@ impl Average {
         }
         Some(sum / self.groups.len() as f64)
     }
-}
-
-/// Reads one file and checks that rows and columns belong together.
-pub(super) fn read(path: &Path) -> Result<Paper, PaperError> {
-    let text = std::fs::read_to_string(path).map_err(|source| PaperError::Io { path: path.to_path_buf(), source })?;
-    let paper: Paper = serde_yaml::from_str(&text)
-        .map_err(|error| PaperError::Format { path: path.to_path_buf(), message: error.to_string() })?;
-    let content = |message| PaperError::Content { path: path.to_path_buf(), message };
-    if paper.schema_version != 1 {
-        return Err(content(format!("schema_version {} is not known, expected 1", paper.schema_version)));
-    }
-    paper.tables.iter().try_for_each(check_columns).map_err(content)?;
-    Ok(paper)
-}
-
-fn check_columns(table: &Table) -> Result<(), String> {
-    let known = |id: &str| table.columns.iter().any(|column| column.id == id);
-    for row in &table.rows {
-        if let Some((id, _)) = row.values.iter().find(|(id, _)| !known(id)) {
-            return Err(format!("`{}`, row `{}`: no column `{id}`", table.id, row.system));
-        }
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@
 mod claim;
 mod file;
 pub mod nearest;
+mod read;
 mod resolve;
 mod statistic;
 mod value;
@@ -74,7 +75,7 @@ impl Published {
     pub fn read(folder: &Path) -> Result<Published, PaperError> {
         let mut papers = Vec::new();
         for path in yaml_files(folder)? {
-            papers.push(file::read(&path)?);
+            papers.push(read::read(&path)?);
         }
         papers.sort_by(|a: &Paper, b: &Paper| a.paper.key.cmp(&b.paper.key));
         match papers.windows(2).find(|pair| pair[0].paper.key == pair[1].paper.key) {

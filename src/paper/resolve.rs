@@ -1,6 +1,7 @@
 //! From a reference, `<paper>/<table>[/<system>[/<column>]]`, to the claims it names.
 //!
-//! A system's label may itself hold a slash, so the third part is matched against the labels of the table and not split.
+//! A system's label may itself hold a slash, so the third part is matched against the labels of the table and not
+//! split.
 
 use super::claim::Claim;
 use super::file::{Column, Paper, Row, Table};
@@ -55,8 +56,10 @@ impl Published {
         if rest.is_empty() {
             return Ok(Selection { paper, table, row: None, column: None });
         }
-        let (row, id) = find_row(table, rest)
-            .ok_or_else(|| unknown("system", rest, nearest(rest, table.rows.iter().map(|r| r.system.as_str()))))?;
+        let (row, id) = find_row(table, rest).ok_or_else(|| {
+            let (found, suggestion) = nearest_system(table, rest);
+            unknown("system", found, suggestion)
+        })?;
         let column = match id {
             None => None,
             Some(id) => Some(
@@ -83,4 +86,15 @@ fn find_row<'a, 'b>(table: &'a Table, rest: &'b str) -> Option<(&'a Row, Option<
         let (system, column) = rest.rsplit_once('/')?;
         table.rows.iter().find(|row| row.system == system).map(|row| (row, Some(column)))
     })
+}
+
+/// What was probably meant as the system, and the label nearest to it: all of `rest`, or what stands before a column
+/// id.
+fn nearest_system<'b>(table: &Table, rest: &'b str) -> (&'b str, Option<String>) {
+    let labels = || table.rows.iter().map(|row| row.system.as_str());
+    let system = rest.rsplit_once('/').map_or(rest, |(system, _)| system);
+    match nearest(rest, labels()) {
+        Some(suggestion) => (rest, Some(suggestion)),
+        None => (system, nearest(system, labels())),
+    }
 }

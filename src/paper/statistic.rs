@@ -1,7 +1,7 @@
 //! Which statistic of which runs a published figure is.
 //!
-//! Columns may say it (`statistic: mean`); else it is read off the protocol's `runs` or `models`, which begin with it by
-//! convention (`median of 5 seeds`, `mean dev accuracy of 5 random restarts`, `one run`). What is not stated stays
+//! Columns may say it (`statistic: mean`); else it is read off the protocol's `runs` or `models`, which begin with it
+//! by convention (`median of 5 seeds`, `mean dev accuracy of 5 random restarts`, `one run`). What is not stated stays
 //! unstated: a guess would decide a comparison.
 
 use super::file::{Column, Table};

@@ -1,7 +1,7 @@
 //! Records: what one run was and what came out, as one small JSON file. Every reader downstream reads only these.
 //!
-//! [`Store`] is a folder of them, [`lock`] keeps two processes from working the same run. A record is written once, when
-//! its run ends, and never edited; a repeated run replaces it whole.
+//! [`Store`] is a folder of them, [`lock`] keeps two processes from working the same run. A record is written once,
+//! when its run ends, and never edited; a repeated run replaces it whole.
 
 mod lock;
 mod number;

@@ -1,8 +1,8 @@
 //! A folder of records, `<RunId>.json` each.
 //!
-//! A record is complete or absent: it is written to a temporary file in the same folder, flushed to the disk, read back,
-//! and renamed over its name. A full disk or a read-only folder therefore leaves what was there untouched. Names that
-//! begin with a dot are temporary files of a process that died; they are passed over.
+//! A record is complete or absent: it is written to a temporary file in the same folder, flushed to the disk, read
+//! back, and renamed over its name. A full disk or a read-only folder therefore leaves what was there untouched. Names
+//! that begin with a dot are temporary files of a process that died; they are passed over.
 
 use super::{FORMAT, Record};
 use std::fs::File;

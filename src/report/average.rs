@@ -1,7 +1,7 @@
 //! Averages by a paper's own rule, of our scores.
 //!
-//! BERT's Table 1 averages nine numbers: MNLI counts twice, WNLI is left out. The rule is read from the published table,
-//! and an average is made only when every number is there.
+//! BERT's Table 1 averages nine numbers: MNLI counts twice, WNLI is left out. The rule is read from the published
+//! table, and an average is made only when every number is there.
 
 use super::choice::Choice;
 use super::comparison::row_reasons;
@@ -22,8 +22,18 @@ pub struct Best {
 }
 
 impl Best {
-    /// Takes a group's scores in; the first group that has a column keeps it, official rows before others.
-    pub fn take(&mut self, group: &Group, choice: &Choice) {
+    /// The best scores of one system's groups. Where two groups have a score, the one on the paper's rows is taken.
+    pub fn of(groups: &[Group]) -> Best {
+        let mut best = Best::default();
+        let (official, other): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| row_reasons(group).1);
+        for group in official.into_iter().chain(other) {
+            best.take(group, &Choice::of(group));
+        }
+        best
+    }
+
+    /// Takes a group's scores in; the first group that has a column keeps it.
+    fn take(&mut self, group: &Group, choice: &Choice) {
         let (reasons, subtractable) = row_reasons(group);
         for split in group.task.splits_with(SplitRole::Dev) {
             for metric in group.task.metrics {

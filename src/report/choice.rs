@@ -1,8 +1,8 @@
 //! Selection: the run of a group that is best on dev, and the seeds of its recipe.
 //!
-//! As in the papers, the best single run over grid and seeds decides, by the task's primary metric on its first dev split;
-//! its other scores come along, they are not maximised apart. Mean, deviation and median are over the seeds of the recipe
-//! that won, never over a grid. Collapsed and diverged runs are counted and can't win or enter a mean.
+//! As in the papers, the best single run over grid and seeds decides, by the task's primary metric on its first dev
+//! split; its other scores come along, they are not maximised apart. Mean, deviation and median are over the seeds of
+//! the recipe that won, never over a grid. Collapsed and diverged runs are counted and can't win or enter a mean.
 
 use super::group::Group;
 use super::summary::Summary;

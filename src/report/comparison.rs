@@ -49,6 +49,7 @@ pub fn compare(ours: &Ours, claim: &Claim, published: &Published) -> Comparison 
     let mut reasons: Vec<String> = split_reason(claim).into_iter().collect();
     reasons.extend(metric);
     reasons.extend(statistic);
+    reasons.extend(lost_reason(ours.choice));
     reasons.extend(rows);
     reasons.extend(weight_reason(ours, claim));
     reasons.extend(recipe::reasons(ours, claim, published));
@@ -74,10 +75,14 @@ fn value(ours: &Ours, theirs: &Statistic) -> Option<(f64, Option<String>)> {
         _ if tried > 1 => (best, Statistic::Best(Some(tried))),
         _ => (best, Statistic::OneRun),
     };
-    let lost = ours.choice.collapsed + ours.choice.diverged;
-    let aside = if lost > 0 { format!(" ({lost} collapsed or diverged aside)") } else { String::new() };
-    let differs = here != *theirs || lost > 0;
-    Some((value, differs.then(|| format!("{here}{aside} here, {theirs} there"))))
+    let reason = (here != *theirs).then(|| format!("{here} here, {theirs} there"));
+    Some((value, reason))
+}
+
+/// Runs that learned nothing are left out of every figure of ours; a paper may not have done so.
+fn lost_reason(choice: &Choice) -> Option<String> {
+    let lost = choice.collapsed + choice.diverged;
+    (lost > 0).then(|| format!("{lost} of {} runs collapsed or diverged here and stand in no figure", choice.tried))
 }
 
 fn split_reason(claim: &Claim) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Coverage: which cells of the papers' tables are reproduced, which are not attempted, which can't be here, and why.
 //!
-//! Only runs on the full rows with the real weights count. A test figure can't be reproduced here, the labels are hidden;
-//! where there is a dev score of ours, the cell says so instead.
+//! Only runs on the full rows with the real weights count. A test figure can't be reproduced here, the labels are
+//! hidden; where there is a dev score of ours, the cell says so instead.
 
 use super::choice::Choice;
 use super::comparison::{matches_metric, row_reasons};
@@ -75,7 +75,7 @@ fn describe(table: &mut Table, claim: &Claim, choices: &[(&Group, Choice)], coun
 pub fn cell(claim: &Claim, choices: &[(&Group, Choice)]) -> Cell {
     let impossible = |reason: &str| Cell::Impossible(reason.to_string());
     let Some(model) = &claim.model_key else {
-        return impossible("no weights of this system can be downloaded");
+        return impossible("no download of this system's weights is known");
     };
     let Some(task) = task_of_claim(&claim.task) else {
         return Cell::Impossible(format!("no task `{}` in this program", claim.task));

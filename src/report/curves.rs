@@ -7,8 +7,8 @@ use crate::task::{SplitRole, Task};
 const HEIGHT: f64 = 300.0;
 const PANEL: f64 = 380.0;
 const TOP: f64 = 58.0;
-/// Runs that the legend names; more are drawn and counted.
-const LEGEND_LINES: usize = 8;
+/// Runs that the legend names, one per colour; more are drawn and counted.
+const LEGEND_LINES: usize = PALETTE.len();
 
 /// A curve: steps and values.
 type Points = Vec<(f64, f64)>;

@@ -7,7 +7,7 @@ use super::claims::{Claims, printed_average};
 use super::comparison::{Comparison, Ours, compare, row_reasons};
 use super::group::{Group, groups};
 use super::table::{Align, Table};
-use crate::paper::{Claim, ModelMatch, Published, printed};
+use crate::paper::{Average, Claim, ModelMatch, Published, Row, Table as PublishedTable, printed};
 use crate::record::{Record, Status};
 use crate::task::SplitRole;
 
@@ -26,9 +26,9 @@ const COLUMNS: &[(&str, Align)] = &[
     ("notes", Align::Left),
 ];
 
-const LEGEND: &str = "In percent. `best`: the run chosen on dev by the task's first metric; its other scores come along. \
-                      `mean ± std`, `median` and `n`: the seeds of its recipe that learned; `collapsed` runs of all that \
-                      were tried are in none of them.";
+const LEGEND: &str = "In percent. `best`: the run chosen on dev by the task's first metric; its other scores come \
+                      along. `mean ± std`, `median` and `n`: the seeds of its recipe that learned; `collapsed` runs \
+                      of all that were tried are in none of them.";
 
 /// The table of one experiment's records beside the claims it names.
 pub fn experiment_table(records: &[Record], published: &Published, compare: &[String]) -> Table {
@@ -147,28 +147,37 @@ fn failures(group: &Group) -> Vec<String> {
 /// A line for each system and averaged table of `compare`; a remark where numbers are missing.
 fn add_averages(table: &mut Table, groups: &[Group], claims: &Claims) {
     for members in groups.chunk_by(|a, b| a.system == b.system) {
-        let system = &members[0].system;
-        let mut best = Best::default();
-        members.iter().for_each(|group| best.take(group, &Choice::of(group)));
-        for (published, rule, row) in claims.averages(&system.checkpoint) {
+        let label = members[0].system.label();
+        let best = Best::of(members);
+        for (published, rule, row) in claims.averages(&members[0].system.checkpoint) {
             let name = format!("average of {} ({})", rule.groups.len(), published.id);
             match best.average(rule) {
-                Err(missing) => {
-                    table.remarks.push(format!("{}: no {name}, missing {}.", system.label(), missing.join(", ")));
-                }
+                Err(missing) => table.remarks.push(format!("{label}: no {name}, missing {}.", missing.join(", "))),
                 Ok(ours) => {
-                    let theirs = row.and_then(|row| printed_average(rule, row));
-                    let reasons = [format!("{} here, {} there; {}", "dev", published.split, rule.how)];
-                    let marks = table.marks(&reasons);
-                    let points = theirs.filter(|_| !best.any_apart(rule)).map(|theirs| 100.0 * ours - theirs);
-                    let mut cells = vec![system.label(), name, percent(ours)];
+                    let mut cells = vec![label.clone(), name, percent(ours)];
                     cells.resize(COLUMNS.len() - 4, dash());
-                    cells.push(theirs.map_or_else(dash, |value| format!("{} {}", printed(value), published.split)));
-                    cells.push(row.map_or_else(dash, |row| format!("{}/{}", published.id, row.system)));
-                    cells.extend([points.map_or_else(dash, difference), marks]);
+                    cells.extend(average_cells(table, published, rule, row, (ours, !best.any_apart(rule))));
                     table.rows.push(cells);
                 }
             }
         }
     }
+}
+
+/// The published average, where it stands, ours minus it, and what differs; no difference for rows that stand apart.
+fn average_cells(
+    table: &mut Table,
+    published: &PublishedTable,
+    rule: &Average,
+    row: Option<&Row>,
+    (ours, subtractable): (f64, bool),
+) -> [String; 4] {
+    let theirs = row.and_then(|row| printed_average(rule, row));
+    let points = theirs.filter(|_| subtractable).map(|theirs| 100.0 * ours - theirs);
+    [
+        theirs.map_or_else(dash, |value| format!("{} {}", printed(value), published.split)),
+        row.map_or_else(dash, |row| format!("{}/{}", published.id, row.system)),
+        points.map_or_else(dash, difference),
+        table.mark(&format!("dev here, {} there; {}", published.split, rule.how)),
+    ]
 }

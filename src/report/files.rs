@@ -1,4 +1,5 @@
-//! The files of a report: relative path to text, made in memory so that they can be written or compared with what is there.
+//! The files of a report: relative path to text, made in memory so that they can be written or compared with what is
+//! there.
 //!
 //!     leaderboard.md  coverage.md  results.csv
 //!     tables/<experiment>.md  plots/<experiment>-spread.svg  plots/<experiment>-<task>.svg

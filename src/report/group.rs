@@ -76,8 +76,8 @@ pub struct Group<'a> {
     pub records: Vec<&'a Record>,
 }
 
-/// Records by system, then task in the order of [`TASKS`], then data. Records of tasks this program does not know are left
-/// out; they are counted in the result.
+/// Records by system, then task in the order of [`TASKS`], then data. Records of tasks this program does not know are
+/// left out; they are counted in the result.
 pub fn groups(records: &[Record]) -> (Vec<Group<'_>>, usize) {
     let mut found: BTreeMap<(System, usize, Data), Vec<&Record>> = BTreeMap::new();
     let mut unknown = 0;

@@ -1,7 +1,7 @@
 //! All systems × tasks: the rows of the two tables that started this project, and ours below.
 //!
-//! The published rows and the rule of the average come from `founding_document.yaml`. Its first table is test, its second
-//! dev; ours are dev. The split stands in every row.
+//! The published rows and the rule of the average come from `founding_document.yaml`. Its first table is test, its
+//! second dev; ours are dev. The split stands in every row.
 
 use super::group::{Group, groups};
 use super::matrix::Matrix;
@@ -66,7 +66,7 @@ fn remarks(paper: &Paper) -> Vec<String> {
     let averages = how.map(|average| format!("Average: {}", average.how));
     let warnings = paper.tables.iter().filter_map(|table| table.protocol("warning"));
     averages
-        .chain(warnings.map(|warning| format!("Second table: {warning}.")))
+        .chain(warnings.map(|warning| format!("Second table: {}.", warning.trim_end_matches('.'))))
         .chain(["In percent; dev and test are never the same measurement, whatever the figures.".to_string()])
         .collect()
 }

@@ -2,7 +2,6 @@
 
 use super::average::Best;
 use super::cells::dash;
-use super::choice::Choice;
 use super::group::Group;
 use super::table::{Align, Table};
 use crate::paper::{Average, Column, Row, Word, printed};
@@ -41,8 +40,7 @@ impl Matrix {
 
     /// Our row: best scores on dev, with the seeds' mean where there are several, and marks for odd rows.
     pub fn ours(&mut self, groups: &[Group]) {
-        let mut best = Best::default();
-        groups.iter().for_each(|group| best.take(group, &Choice::of(group)));
+        let best = Best::of(groups);
         let Some(first) = groups.first().filter(|_| !best.scores.is_empty()) else {
             return;
         };

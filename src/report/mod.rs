@@ -1,9 +1,9 @@
 //! What readers see: tables beside the papers' figures, the leaderboard, coverage, `results.csv` and plots.
 //!
 //! Everything here is a pure function of records and published claims: nothing is recomputed, no tensor is needed, and
-//! equal records give equal bytes. A [`Group`] is the runs that differ only in hyperparameters and seed; a [`Choice`] is
-//! what selection on dev makes of it; a [`Comparison`] says whether its scores may stand beside a claim. One [`Table`]
-//! type is rendered by [`markdown`] for files and by [`terminal_table`] for people at a prompt.
+//! equal records give equal bytes. A [`Group`] is the runs that differ only in hyperparameters and seed; a [`Choice`]
+//! is what selection on dev makes of it; a [`Comparison`] says whether its scores may stand beside a claim. One
+//! [`Table`] type is rendered by [`markdown`] for files and by [`terminal_table`] for people at a prompt.
 
 mod average;
 mod cells;

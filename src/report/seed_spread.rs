@@ -1,7 +1,8 @@
 //! Seed spread: one line per checkpoint and score, a dot for every run, so that a lucky one is seen as one.
 //!
-//! Dots are runs that learned, crosses those that collapsed, the bar is the mean of the winning recipe's seeds, diamonds
-//! are published dev figures that the experiment names.
+//! Dots are runs that learned, the bar is the mean of the winning recipe's seeds, diamonds are published dev figures
+//! that the experiment names. Every line has a scale of its own, or the spread of seeds would vanish beside the
+//! distance of tasks; for the same reason collapsed runs are crosses in a lane at the left, with their scores in words.
 
 use super::choice::Choice;
 use super::claims::Claims;
@@ -13,13 +14,17 @@ use crate::record::Status;
 use crate::task::SplitRole;
 
 const WIDTH: f64 = 800.0;
-const ROW: f64 = 34.0;
-const TOP: f64 = 60.0;
-const LEFT: f64 = 330.0;
+const ROW: f64 = 56.0;
+const TOP: f64 = 48.0;
+const RIGHT: f64 = WIDTH - 30.0;
+/// Where the lane of collapsed runs ends and the scales begin.
+const LEFT: f64 = 420.0;
+const LANE: f64 = 300.0;
 
 /// One line of the picture; values in percent.
 struct Line {
-    label: String,
+    score: String,
+    system: String,
     learned: Vec<f64>,
     collapsed: Vec<f64>,
     mean: Option<f64>,
@@ -33,31 +38,28 @@ pub fn seed_spread(experiment: &str, groups: &[Group], claims: &Claims) -> Optio
         return None;
     }
     let bottom = TOP + ROW * lines.len() as f64;
-    let mut svg = Svg::new(WIDTH, bottom + 76.0, &format!("{experiment}: every run"));
-    let values: Vec<f64> = lines.iter().flat_map(Line::values).collect();
-    let x = Scale::new(&values, LEFT, WIDTH - 30.0);
-    for (value, label) in x.ticks() {
-        svg.grid((x.at(value), TOP - 10.0), (x.at(value), bottom));
-        svg.text((x.at(value), bottom + 16.0), "middle", &label);
-    }
-    svg.text((LEFT, bottom + 36.0), "start", "dev score in percent");
+    let mut svg = Svg::new(WIDTH, bottom + 46.0, &format!("{experiment}: every run, dev score in percent"));
     for (index, line) in lines.iter().enumerate() {
-        draw(&mut svg, line, TOP + ROW * (index as f64 + 0.5), &x);
+        draw(&mut svg, line, TOP + ROW * index as f64 + 24.0);
     }
-    legend(&mut svg, bottom + 58.0);
+    legend(&mut svg, bottom + 28.0);
     Some(svg.finish())
 }
 
 impl Line {
+    /// What decides the scale.
     fn values(&self) -> Vec<f64> {
-        [&self.learned[..], &self.collapsed, &self.published].concat()
+        [&self.learned[..], &self.published].concat()
     }
 }
 
 fn lines(group: &Group, claims: &Claims) -> Vec<Line> {
     let choice = Choice::of(group);
     let splits = group.task.splits_with(SplitRole::Dev);
-    splits.map(|split| line(group, &choice, split.claim, claims)).filter(|line| !line.values().is_empty()).collect()
+    splits
+        .map(|split| line(group, &choice, split.claim, claims))
+        .filter(|line| !line.learned.is_empty() || !line.collapsed.is_empty())
+        .collect()
 }
 
 fn line(group: &Group, choice: &Choice, claim: &'static str, claims: &Claims) -> Line {
@@ -71,7 +73,8 @@ fn line(group: &Group, choice: &Choice, claim: &'static str, claims: &Claims) ->
     // Made-up, limited and untrained rows never stand beside a paper's figure, in a picture no more than in a table.
     let comparable = super::comparison::row_reasons(group).1;
     Line {
-        label: format!("{claim}.{}, {}", metric.name(), group.system.label()),
+        score: format!("{claim}.{}", metric.name()),
+        system: group.system.label(),
         learned: scores(|status| *status == Status::Finished),
         collapsed: scores(|status| matches!(status, Status::Collapsed(_))),
         mean: choice.summary(claim, metric).map(|summary| 100.0 * summary.mean),
@@ -79,36 +82,59 @@ fn line(group: &Group, choice: &Choice, claim: &'static str, claims: &Claims) ->
     }
 }
 
-fn draw(svg: &mut Svg, line: &Line, y: f64, x: &Scale) {
-    svg.grid((LEFT, y), (WIDTH - 30.0, y));
-    svg.text((LEFT - 12.0, y + 4.0), "end", &shortened(&line.label));
-    if let Some(mean) = line.mean {
-        svg.line((x.at(mean), y - 11.0), (x.at(mean), y + 11.0), INK, 2.5);
+fn draw(svg: &mut Svg, line: &Line, y: f64) {
+    svg.text((16.0, y - 3.0), "start", &line.score);
+    svg.text((16.0, y + 13.0), "start", &shortened(&line.system));
+    draw_collapsed(svg, line, y);
+    if line.learned.is_empty() {
+        return svg.text((LEFT, y + 4.0), "start", "no run learned");
     }
-    line.published.iter().for_each(|value| svg.diamond((x.at(*value), y), PALETTE[1]));
-    line.learned.iter().for_each(|value| svg.dot((x.at(*value), y), PALETTE[0]));
-    line.collapsed.iter().for_each(|value| svg.cross((x.at(*value), y), PALETTE[3]));
+    let x = Scale::new(&line.values(), LEFT, RIGHT);
+    svg.grid((LEFT, y), (RIGHT, y));
+    for (value, label) in x.ticks() {
+        svg.grid((x.at(value), y - 4.0), (x.at(value), y + 8.0));
+        svg.text((x.at(value), y + 22.0), "middle", &label);
+    }
+    if let Some(mean) = line.mean {
+        svg.line((x.at(mean), y - 13.0), (x.at(mean), y + 9.0), INK, 2.5);
+    }
+    // Runs with nearly one score would hide each other: they stand on three heights in turn.
+    for (index, value) in line.learned.iter().enumerate() {
+        svg.dot((x.at(*value), y - 5.0 * (index % 3) as f64 + 3.0), PALETTE[0]);
+    }
+    line.published.iter().for_each(|value| svg.diamond((x.at(*value), y - 2.0), PALETTE[1]));
 }
 
-/// The end of a label that is too long for its margin: names differ at their ends.
-fn shortened(label: &str) -> String {
-    const LONGEST: usize = 50;
-    let count = label.chars().count();
-    if count <= LONGEST {
-        return label.to_string();
+fn draw_collapsed(svg: &mut Svg, line: &Line, y: f64) {
+    if line.collapsed.is_empty() {
+        return;
     }
-    let (head, owner_and_name) = label.split_once(", ").unwrap_or(("", label));
-    let name = owner_and_name.rsplit('/').next().unwrap_or(owner_and_name);
-    format!("{head}, …/{name}").chars().take(LONGEST).collect()
+    svg.cross((LANE, y), PALETTE[3]);
+    let lowest = line.collapsed.iter().copied().fold(f64::INFINITY, f64::min);
+    let text = match line.collapsed.len() {
+        1 => format!("1, at {lowest:.1}"),
+        count => format!("{count}, from {lowest:.1}"),
+    };
+    svg.text((LANE + 12.0, y + 4.0), "start", &text);
+}
+
+/// A checkpoint too long for its margin loses its owner or folder: names differ at their ends.
+fn shortened(system: &str) -> String {
+    const LONGEST: usize = 40;
+    if system.chars().count() <= LONGEST {
+        return system.to_string();
+    }
+    let name = system.rsplit('/').next().unwrap_or(system);
+    format!("…/{name}").chars().take(LONGEST).collect()
 }
 
 fn legend(svg: &mut Svg, y: f64) {
-    svg.dot((30.0, y - 4.0), PALETTE[0]);
-    svg.text((42.0, y), "start", "run");
-    svg.line((92.0, y - 12.0), (92.0, y + 4.0), INK, 2.5);
+    svg.dot((24.0, y - 4.0), PALETTE[0]);
+    svg.text((36.0, y), "start", "run");
+    svg.line((92.0, y - 13.0), (92.0, y + 4.0), INK, 2.5);
     svg.text((102.0, y), "start", "mean of the chosen recipe's seeds");
-    svg.cross((316.0, y - 4.0), PALETTE[3]);
-    svg.text((328.0, y), "start", "collapsed run, in no mean");
-    svg.diamond((500.0, y - 4.0), PALETTE[1]);
-    svg.text((514.0, y), "start", "published, dev");
+    svg.cross((352.0, y - 4.0), PALETTE[3]);
+    svg.text((364.0, y), "start", "collapsed runs, in no mean");
+    svg.diamond((572.0, y - 4.0), PALETTE[1]);
+    svg.text((586.0, y), "start", "published, dev");
 }

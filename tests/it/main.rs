@@ -18,3 +18,6 @@ mod fetch;
 mod fetch_checkpoint;
 mod fetch_faults;
 mod hub_server;
+mod paper;
+mod record;
+mod report;
