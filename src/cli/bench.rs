@@ -5,6 +5,7 @@
 
 use super::{CliError, Console};
 use crate::encode::{Batch, Features, Target};
+use crate::engine::ceiling::matmul_ceiling;
 use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
 use crate::engine::{Engine, EngineError, Predictor, StepPart, Update};
@@ -14,7 +15,6 @@ use crate::family::{EncoderConfig, parameters};
 use crate::pipeline::peak_memory;
 use crate::random::{Purpose, Stream};
 use crate::task::Head;
-use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -131,7 +131,7 @@ fn measure(args: &BenchArgs, config: &EncoderConfig) -> Result<Measured, EngineE
     let peak_memory = peak_memory();
     let evaluation =
         if args.train_only { None } else { Some(timed(args.steps, |_| engine.predict(&batch).map(drop))?) };
-    let ceiling = ceiling()?;
+    let ceiling = matmul_ceiling()? / 1e9;
     let shape = BatchShape::rectangle(args.batch, args.length);
     let rate = |seconds: f64| shape.tokens as f64 / seconds;
     let gflops = 3.0 * forward_operations(config, &shape) / median(&train) / 1e9;
@@ -198,15 +198,4 @@ fn timed(steps: usize, mut work: impl FnMut(u64) -> Result<(), EngineError>) -> 
 
 fn median(sorted: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
-}
-
-/// The best of five products of square matrices of each of three sizes, in GFLOP/s.
-fn ceiling() -> Result<f64, EngineError> {
-    let mut best: f64 = 0.0;
-    for size in [512usize, 1024, 2048] {
-        let matrix = Tensor::ones((size, size), candle_core::DType::F32, &Device::Cpu)?;
-        let seconds = timed(5, |_| matrix.matmul(&matrix).map(drop).map_err(EngineError::from))?;
-        best = best.max(2.0 * (size as f64).powi(3) / seconds[0] / 1e9);
-    }
-    Ok(best)
 }

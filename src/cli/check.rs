@@ -1,11 +1,13 @@
 //! `repro check`: the regression gate, for people, for CI jobs, for GitHub.
 
+use super::common::find;
 use super::{CliError, Console};
 use crate::check::{
     Baseline, Check, CheckError, UpdateRule, Updated, Verdict, baseline, github, junit, records, table,
 };
 use crate::exit::Exit;
 use crate::record::Record;
+use crate::spec;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -48,7 +50,8 @@ fn fraction(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, CliError> {
-    let experiment = args.spec.as_deref().map(experiment_name).transpose()?;
+    let name = |spec: &Path| -> Result<String, CliError> { Ok(spec::read(&find(spec)?, &[])?.name) };
+    let experiment = args.spec.as_deref().map(name).transpose()?;
     let of_experiment = |name: &String| experiment.as_ref().is_none_or(|wanted| wanted == name);
     let mut records = records::read(&args.records)?;
     records.retain(|record| of_experiment(&record.experiment));
@@ -124,19 +127,6 @@ fn update(args: &CheckArgs, all: &mut Baseline, records: &[Record], console: &Co
         counts
     });
     Ok(Exit::Fine)
-}
-
-/// The `name` of an experiment file. Records and baseline know an experiment by it, and by nothing else of the file.
-fn experiment_name(spec: &Path) -> Result<String, CliError> {
-    let inside = Path::new("experiments").join(spec);
-    let path = if !spec.exists() && inside.exists() { &inside } else { spec };
-    let usage = |message: String| CliError::new(Exit::Usage, format!("{}: {message}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| usage(error.to_string()))?;
-    let name = text.lines().find_map(|line| line.strip_prefix("name:"));
-    let name = name.and_then(|value| value.split('#').next()).map(|value| value.trim().trim_matches(['"', '\'']));
-    name.filter(|name| !name.is_empty())
-        .map(str::to_string)
-        .ok_or_else(|| usage("no `name` at the top level".to_string()))
 }
 
 impl From<CheckError> for CliError {

@@ -83,27 +83,7 @@ impl Common {
 
     /// The experiment file: as given, else a bare name in `experiments/`.
     pub fn path(&self) -> Result<PathBuf, CliError> {
-        let bare = self.spec.components().count() == 1;
-        let elsewhere = Path::new(EXPERIMENTS).join(&self.spec);
-        match () {
-            () if self.spec.exists() => Ok(self.spec.clone()),
-            () if bare && elsewhere.exists() => Ok(elsewhere),
-            () => Err(self.absent(bare)),
-        }
-    }
-
-    fn absent(&self, bare: bool) -> CliError {
-        let shown = self.spec.display().to_string();
-        let also = if bare { format!(", here or in `{EXPERIMENTS}/`") } else { String::new() };
-        let mut error = CliError::new(Exit::Usage, format!("{shown}: no such experiment{also}"));
-        let names: Vec<String> = experiments().iter().filter_map(|path| file_name(path)).collect();
-        let name = file_name(&self.spec).unwrap_or_default();
-        let near = nearest(&name, names.iter().map(String::as_str));
-        error.hint = match near {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None => (!names.is_empty()).then(|| format!("there are {}", names.join(", "))),
-        };
-        error
+        find(&self.spec)
     }
 
     fn options(&self, pins: Pins) -> Result<Options, CliError> {
@@ -126,6 +106,31 @@ impl Common {
             ..Options::default()
         })
     }
+}
+
+/// An experiment file: as given, else a bare name in `experiments/`.
+pub fn find(spec: &Path) -> Result<PathBuf, CliError> {
+    let bare = spec.components().count() == 1;
+    let elsewhere = Path::new(EXPERIMENTS).join(spec);
+    match () {
+        () if spec.exists() => Ok(spec.to_path_buf()),
+        () if bare && elsewhere.exists() => Ok(elsewhere),
+        () => Err(absent(spec, bare)),
+    }
+}
+
+fn absent(spec: &Path, bare: bool) -> CliError {
+    let shown = spec.display().to_string();
+    let also = if bare { format!(", here or in `{EXPERIMENTS}/`") } else { String::new() };
+    let mut error = CliError::new(Exit::Usage, format!("{shown}: no such experiment{also}"));
+    let names: Vec<String> = experiments().iter().filter_map(|path| file_name(path)).collect();
+    let name = file_name(spec).unwrap_or_default();
+    let near = nearest(&name, names.iter().map(String::as_str));
+    error.hint = match near {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => (!names.is_empty()).then(|| format!("there are {}", names.join(", "))),
+    };
+    error
 }
 
 impl From<SpecError> for CliError {

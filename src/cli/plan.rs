@@ -1,8 +1,13 @@
-//! `repro plan`: the runs, and every resolved value with where it came from. Nothing is fetched or trained.
+//! `repro plan`: the runs, every resolved value with where it came from, and what each run will cost.
+//!
+//! Nothing is fetched: tokens, memory and time are said of runs whose files are here. Time comes from a calibration.
 
 use super::{CliError, Common, Console};
+use crate::event::Silent;
 use crate::exit::Exit;
+use crate::pipeline::{Forecast, Forecasts, Inputs};
 use crate::plan::{self, Plan, Resolved, Run, steps::warmup_steps};
+use crate::spec::Experiment;
 use serde_json::{Value, json};
 
 /// Arguments of `repro plan`.
@@ -10,16 +15,64 @@ use serde_json::{Value, json};
 pub struct PlanArgs {
     #[command(flatten)]
     common: Common,
+    /// Estimate no time: leave out the calibration, a few small steps on each encoder.
+    #[arg(long)]
+    no_calibration: bool,
+}
+
+/// What a run will cost, or why that is not known yet.
+type Cost = Result<Forecast, String>;
+
+/// Costs of the runs whose files are here; nothing is fetched for a plan.
+fn costs(args: &PlanArgs, experiment: &Experiment, plan: &Plan) -> Result<Vec<Cost>, CliError> {
+    let offline = Common { offline: true, ..args.common.clone() };
+    let hub = offline.open_hub(experiment)?;
+    let mut inputs = Inputs::new(hub.as_ref(), args.common.output(experiment).cache, &Silent);
+    let mut forecasts = Forecasts::new(!args.no_calibration);
+    Ok(plan.runs.iter().map(|run| forecasts.of(run, &mut inputs).map_err(|error| error.to_string())).collect())
+}
+
+fn costs_text(plan: &Plan, costs: &[Cost]) -> String {
+    let rows: Vec<[String; 6]> = plan.runs.iter().zip(costs).map(|(run, cost)| cost_row(run, cost)).collect();
+    let table = aligned(["run", "tokens", "dev tokens", "files here", "memory", "time"], &rows);
+    let known: Vec<&Forecast> = costs.iter().flatten().collect();
+    let seconds: Option<f64> = known.iter().map(|cost| cost.seconds).sum();
+    let total = seconds.map_or("not calibrated".into(), duration);
+    let unknown = costs.len() - known.len();
+    let rest = if unknown > 0 { format!("; {unknown} runs unknown until their files are here") } else { String::new() };
+    format!("{table}\nin all: {total}{rest}")
+}
+
+fn cost_row(run: &Run, cost: &Cost) -> [String; 6] {
+    let id = run.id.to_string();
+    match cost {
+        Ok(cost) => [
+            id,
+            cost.train_tokens.to_string(),
+            cost.dev_tokens.to_string(),
+            format!("{:.1} MB", cost.files as f64 / 1e6),
+            format!("{:.2} GB", cost.memory as f64 / 1e9),
+            cost.seconds.map_or("—".into(), duration),
+        ],
+        Err(error) => {
+            let dash = || "—".to_string();
+            [id, dash(), dash(), dash(), dash(), format!("unknown: {error}")]
+        }
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 /// Runs the command.
 pub fn run(args: &PlanArgs, console: &Console) -> Result<Exit, CliError> {
-    let (_, plan) = args.common.plan()?;
-    // Estimates of memory, time and download belong here: each is a section of the text and a key of the JSON.
+    let (experiment, plan) = args.common.plan()?;
+    let costs = costs(args, &experiment, &plan)?;
     if console.json {
-        console.result(&format!("{:#}", to_json(&plan)));
+        console.result(&format!("{:#}", to_json(&plan, &costs)));
     } else {
-        console.result(&to_text(&plan));
+        console.result(&format!("{}\n{}", to_text(&plan), costs_text(&plan, &costs)));
     }
     Ok(Exit::Fine)
 }
@@ -64,7 +117,7 @@ fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
-fn to_json(plan: &Plan) -> Value {
+fn to_json(plan: &Plan, costs: &[Cost]) -> Value {
     let values = plan
         .values
         .iter()
@@ -72,15 +125,16 @@ fn to_json(plan: &Plan) -> Value {
     json!({
         "experiment": plan.experiment,
         "values": values.collect::<Vec<_>>(),
-        "runs": plan.runs.iter().map(run_json).collect::<Vec<_>>(),
+        "runs": plan.runs.iter().zip(costs).map(|(run, cost)| run_json(run, cost)).collect::<Vec<_>>(),
     })
 }
 
-fn run_json(run: &Run) -> Value {
+fn run_json(run: &Run, cost: &Cost) -> Value {
     let total = plan::steps(run);
     json!({
         "id": run.id.to_string(),
         "label": run.label(),
+        "cost": cost.as_ref().map_or_else(|error| json!({ "unknown": error }), |cost| json!(cost)),
         "task": run.task.name,
         "task_version": run.task.version,
         "checkpoint": run.checkpoint.name,

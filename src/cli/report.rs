@@ -3,6 +3,7 @@
 //! With a SPEC only the files of that experiment are written (the leaderboard is about all of them) and its table is
 //! printed. `--check` writes nothing and exits 2 where a file on disk is not what the records give.
 
+use super::common::{EXPERIMENTS, find};
 use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::paper::Published;
@@ -31,11 +32,9 @@ pub struct ReportArgs {
     pub check: bool,
 }
 
-const EXPERIMENTS: &str = "experiments";
-
 /// Runs the command.
 pub fn run(args: &ReportArgs, console: &Console) -> Result<Exit, CliError> {
-    let experiment = args.spec.as_deref().map(read_spec).transpose()?;
+    let experiment = args.spec.as_deref().map(|spec| read_spec(&find(spec)?)).transpose()?;
     let own = experiment.as_ref().and_then(|experiment| experiment.out.clone());
     let out = args.out.clone().or(own).unwrap_or_else(|| PathBuf::from("reports"));
     let store = Store::new(args.records.clone().unwrap_or_else(|| out.join("records")));
@@ -60,12 +59,7 @@ fn usage(message: impl std::fmt::Display) -> CliError {
 }
 
 fn read_spec(path: &Path) -> Result<Experiment, CliError> {
-    let shipped = Path::new(EXPERIMENTS).join(path);
-    let found = if !path.exists() && shipped.exists() { shipped.as_path() } else { path };
-    spec::read(found, &[]).map_err(|error| {
-        let hint = error.hint().map(str::to_string);
-        CliError { hint, ..usage(&error) }
-    })
+    Ok(spec::read(path, &[])?)
 }
 
 /// What each experiment compares with: from the experiments folder, and from the one that was named.

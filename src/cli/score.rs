@@ -203,10 +203,11 @@ fn fractions(task: &str, examples: usize, scores: &Scores, intervals: &[Option<I
     Outcome { keys, lines }
 }
 
-/// The questions to be answered: the hook for every format of references. Today SQuAD's JSON.
+/// The questions to be answered, from SQuAD's JSON or the hub's parquet.
 fn read_squad_references(path: &Path) -> Result<Vec<Question>, CliError> {
     if path.extension().is_some_and(|extension| extension == "parquet") {
-        return Err(FileError::of(path, "parquet references are not read, expected the data set as SQuAD JSON").into());
+        let rows = crate::dataset::squad_references(path).map_err(|error| CliError::new(Exit::Usage, error))?;
+        return Ok(rows.into_iter().map(|(id, answers)| Question { id, answers }).collect());
     }
     Ok(squad::files::read_questions(path)?)
 }

@@ -1,10 +1,15 @@
 //! `repro submit`: the best run of each task on dev, as files for the evaluation servers.
 
-use super::{CliError, Console};
+use super::common::find;
+use super::{CliError, Console, hub};
+use crate::event::Silent;
 use crate::exit::Exit;
-use crate::record::Record;
+use crate::pipeline::{Inputs, Output, Saved};
+use crate::record::{Record, Store};
+use crate::spec;
+use crate::spec::pins::Pins;
 use crate::submit::{Report, Source, best_runs, glue_zip, run_folder, write_squad};
-use crate::task::{Head, Task};
+use crate::task::{Head, Split, SplitRole, Task};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `repro submit`.
@@ -18,22 +23,28 @@ pub struct SubmitArgs {
     /// The `--out` of `repro run`, if it had one (default: `reports/records` and `runs`).
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
+    /// A folder in the hub's layout, or another endpoint, for the test splits.
+    #[arg(long, value_name = "DIR|URL")]
+    pub hub: Option<String>,
+    /// Never touch the network.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &SubmitArgs, console: &Console) -> Result<Exit, CliError> {
-    let name = experiment_name(&args.spec)?;
-    let (records, runs) = match &args.from {
-        Some(folder) => (folder.join("records"), folder.join("runs")),
-        None => (PathBuf::from("reports/records"), PathBuf::from("runs")),
-    };
-    let records = records_of(&records, &name)?;
+    let name = spec::read(&find(&args.spec)?, &[])?.name;
+    let output = args.from.as_deref().map_or_else(Output::project, Output::under);
+    let listing = Store::new(&output.records).all().map_err(refused)?;
+    let mine = |record: &Record| record.experiment == name;
+    let records: Vec<Record> = listing.records.into_iter().filter(mine).collect();
     let best = best_runs(&records);
     if best.is_empty() {
         let message = format!("experiment `{name}` has no finished run to submit");
         return Err(CliError { hint: Some("`repro run` it first".to_owned()), ..CliError::new(Exit::Usage, message) });
     }
-    let submission = write(&best, &runs, &args.out)?;
+    predict(&best, &output, args)?;
+    let submission = write(&best, &output.runs, &args.out)?;
     console.result(&if console.json { submission.json() } else { submission.text() });
     Ok(Exit::Fine)
 }
@@ -99,34 +110,18 @@ impl Submission {
     }
 }
 
-/// The spec's `name`.
-fn experiment_name(spec: &Path) -> Result<String, CliError> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        name: String,
+/// The test predictions of each GLUE run, made now from its saved model where the run folder has none yet.
+fn predict(best: &[(&'static Task, &Record)], output: &Output, args: &SubmitArgs) -> Result<(), CliError> {
+    let hub = hub(args.hub.as_deref(), args.offline, Pins::default())?;
+    let inputs = Inputs::new(hub.as_ref(), output.cache.clone(), &Silent);
+    for (task, record) in best.iter().filter(|(task, _)| task.head != Head::Span) {
+        let named = |split: &Split| output.runs.join(&record.id).join(format!("predictions.{}.csv", split.name));
+        let missing = task.splits_with(SplitRole::Test).any(|split| !named(split).exists());
+        if missing {
+            Saved::open(record, output)?.predict_tests(&inputs)?;
+        }
     }
-    let wrong = |error: &dyn std::fmt::Display| CliError::new(Exit::Usage, format!("{}: {error}", spec.display()));
-    let inside = Path::new("experiments").join(spec);
-    let path = if !spec.exists() && inside.exists() { inside } else { spec.to_owned() };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    serde_yaml::from_str(&text).map(|named: Named| named.name).map_err(|error| wrong(&error))
-}
-
-/// The records of an experiment, in the order of their file names.
-fn records_of(folder: &Path, experiment: &str) -> Result<Vec<Record>, CliError> {
-    let wrong =
-        |path: &Path, error: &dyn std::fmt::Display| CliError::new(Exit::Usage, format!("{}: {error}", path.display()));
-    let entries = std::fs::read_dir(folder).map_err(|error| wrong(folder, &error))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort();
-    let mut records = Vec::new();
-    for path in paths {
-        let text = std::fs::read(&path).map_err(|error| wrong(&path, &error))?;
-        let record: Record = serde_json::from_slice(&text).map_err(|error| wrong(&path, &error))?;
-        records.extend((record.experiment == experiment).then_some(record));
-    }
-    Ok(records)
+    Ok(())
 }
 
 /// Whatever the library refuses here is wrong input: the runs asked for, or what their folders hold.

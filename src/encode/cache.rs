@@ -3,7 +3,9 @@
 //! An entry is found by the SHA-256 over everything that decides its content: the format, the tokenizer's files, the
 //! task, the settings and the rows themselves, so that it never has to be invalidated. The file `<key>.encoded` is
 //!
-//!     magic "repro-en" · CACHE_FORMAT as u32, little-endian · key (32 bytes) · payload (`codec`) · SHA-256 of all before
+//! ```text
+//! magic "repro-en" · CACHE_FORMAT as u32, little-endian · key (32 bytes) · payload (`codec`) · SHA-256 of all before
+//! ```
 //!
 //! It is written beside its place and renamed. An entry whose checksum, key or structure is wrong is computed anew with
 //! a warning; a folder that cannot be written costs the cache and a warning, never the run.

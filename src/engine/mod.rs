@@ -3,6 +3,7 @@
 //! The trainer knows only [`Engine`]. Randomness is counter-based and keyed by (seed, step, site, index), with indices
 //! that count within the whole step, so that micro-batches and engines draw the same masks.
 
+pub mod ceiling;
 pub mod dropout;
 pub mod independent;
 pub mod reference;

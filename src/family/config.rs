@@ -234,8 +234,9 @@ impl Fields<'_> {
     fn refuse_unknown(&self) -> Result<(), ConfigError> {
         for (name, value) in self.object {
             if let Some((field, expected)) = FIXED.iter().find(|(field, _)| field == name) {
-                if value.to_string() != *expected {
-                    return Err(ConfigError::Field { field, found: value.to_string(), expected });
+                let found = value.to_string();
+                if found != *expected {
+                    return Err(ConfigError::Field { field, found, expected });
                 }
             } else if !self.seen.contains(&name.as_str()) && !DESCRIPTIVE.contains(&name.as_str()) {
                 return Err(ConfigError::Unknown(name.clone()));

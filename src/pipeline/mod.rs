@@ -5,12 +5,14 @@
 
 mod artifacts;
 mod collapse;
+mod forecast;
 mod inputs;
 mod provenance;
 mod run;
 mod saved;
 mod scoring;
 
+pub use forecast::{Forecast, Forecasts};
 pub use inputs::{InputError, Inputs, Prepared};
 pub use provenance::{peak_memory, provenance};
 pub use saved::{Agreement, Saved, SavedError};

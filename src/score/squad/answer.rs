@@ -23,7 +23,7 @@ pub(super) fn best_scores(version: Version, golds: &[String], prediction: &str) 
             golds.push(String::new());
         }
     }
-    let exact = golds.iter().any(|gold| *gold == prediction);
+    let exact = golds.contains(&prediction);
     let f1 = golds.iter().map(|gold| token_f1(version, gold, &prediction)).reduce(f64::max)?;
     Some((f64::from(exact), f1))
 }

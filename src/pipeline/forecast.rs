@@ -1,0 +1,142 @@
+//! What a run will cost on this machine: tokens from its own rows, memory from its shape, time from a short calibration.
+
+use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
+use crate::encode::{Batch, Features};
+use crate::engine::reference::Reference;
+use crate::engine::weights::{Initialization, starting_values};
+use crate::engine::{Engine, EngineError, StepPart, Update};
+use crate::estimate::{BatchShape, reference_memory};
+use crate::family::parameters;
+use crate::plan::Run;
+use crate::plan::steps::total_steps;
+use crate::spec::recipe::Evaluate;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// The cost of one run.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Forecast {
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Real tokens trained on in all epochs.
+    pub train_tokens: u64,
+    /// Real tokens of one evaluation.
+    pub dev_tokens: u64,
+    /// Bytes of the files it reads; all of them are here already.
+    pub files: u64,
+    /// Peak memory in bytes, for micro-batches as long as the longest sequence.
+    pub memory: u64,
+    /// Seconds, where a calibration was made.
+    pub seconds: Option<f64>,
+}
+
+/// Speed of one encoder shape on this machine.
+#[derive(Clone, Copy, Debug)]
+struct Speed {
+    seconds_per_token: f64,
+    seconds_per_update: f64,
+}
+
+/// An evaluation does the forward third of a step's arithmetic, without its dropout and bookkeeping.
+const FORWARD_SHARE: f64 = 0.25;
+
+/// Sequences of a calibration batch.
+const CALIBRATION: usize = 8;
+
+/// Forecasts runs; each encoder shape is calibrated once.
+pub struct Forecasts {
+    calibrate: bool,
+    speeds: BTreeMap<String, Speed>,
+}
+
+impl Forecasts {
+    /// With or without calibration.
+    pub fn new(calibrate: bool) -> Forecasts {
+        Forecasts { calibrate, speeds: BTreeMap::new() }
+    }
+
+    /// The cost of a run whose files are here.
+    ///
+    /// # Errors
+    /// A file that is not here or cannot be used.
+    pub fn of(&mut self, run: &Run, inputs: &mut Inputs) -> Result<Forecast, InputError> {
+        let prepared = inputs.prepare(run)?;
+        let tokens = |split: &PreparedSplit| split.encoded.report.tokens;
+        let (train, dev): (u64, u64) = (prepared.train().map(tokens).sum(), prepared.dev().map(tokens).sum());
+        let sequences: usize = prepared.train().map(|split| split.encoded.features.len()).sum();
+        let steps = total_steps(sequences, run.recipe.batch_size, run.recipe.epochs, run.recipe.rounding);
+        let train_tokens = (train as f64 * run.recipe.epochs) as u64;
+        let speed = self.speed(run, &prepared)?;
+        let evaluations = evaluations(run, steps);
+        let seconds = speed.map(|speed| {
+            let work = train_tokens as f64 + FORWARD_SHARE * (evaluations * dev) as f64;
+            work * speed.seconds_per_token + steps as f64 * speed.seconds_per_update
+        });
+        let files = prepared.files.iter().map(|file| file.size).sum();
+        Ok(Forecast { steps, train_tokens, dev_tokens: dev, files, memory: memory(run, &prepared), seconds })
+    }
+
+    fn speed(&mut self, run: &Run, prepared: &Prepared) -> Result<Option<Speed>, InputError> {
+        if !self.calibrate {
+            return Ok(None);
+        }
+        let key = format!("{:?}", prepared.config);
+        if !self.speeds.contains_key(&key) {
+            let name = run.checkpoint.name.clone();
+            let speed = calibrate(run, prepared).map_err(|source| InputError::Weights { name, source })?;
+            self.speeds.insert(key.clone(), speed);
+        }
+        Ok(self.speeds.get(&key).copied())
+    }
+}
+
+/// Evaluations on the way and the final scoring.
+fn evaluations(run: &Run, steps: u64) -> u64 {
+    1 + match run.recipe.evaluate {
+        Evaluate::EveryEpoch => run.recipe.epochs.ceil() as u64,
+        Evaluate::EverySteps(every) => steps / every.max(1) + 1,
+        Evaluate::AtEnd => 1,
+    }
+}
+
+fn memory(run: &Run, prepared: &Prepared) -> u64 {
+    let lengths = || prepared.train().flat_map(|split| split.encoded.features.iter().map(|f| f.input_ids.len()));
+    let longest = lengths().max().unwrap_or(0);
+    let sequences = run.recipe.micro_batch_size.min(run.recipe.batch_size);
+    let shape = BatchShape { sequences, longest, tokens: sequences * longest };
+    reference_memory(&prepared.config, run.task.head, run.task.num_labels(), &shape)
+}
+
+/// Two small batches of the run's own first sequences on random weights; the second one counts.
+fn calibrate(run: &Run, prepared: &Prepared) -> Result<Speed, EngineError> {
+    let (head, labels) = (run.task.head, run.task.num_labels());
+    let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
+    let values = starting_values(&parameters(&prepared.config, head, labels), BTreeMap::new(), &how);
+    let mut engine = Reference::new(prepared.config.clone(), head, labels, values)?;
+    let sample: Vec<&Features> =
+        prepared.train().flat_map(|split| split.encoded.features.iter()).take(CALIBRATION).collect();
+    let batch = Batch::pack(sample);
+    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len().max(1) };
+    engine.accumulate(&batch, &part)?;
+    let began = Instant::now();
+    engine.accumulate(&batch, &part)?;
+    let accumulated = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    engine.update(&still(run))?;
+    let updated = began.elapsed().as_secs_f64();
+    Ok(Speed { seconds_per_token: accumulated / batch.tokens().max(1) as f64, seconds_per_update: updated })
+}
+
+fn still(run: &Run) -> Update {
+    let recipe = &run.recipe;
+    Update {
+        step: 0,
+        learning_rate: 0.0,
+        bias_correction: recipe.bias_correction,
+        beta1: recipe.beta1,
+        beta2: recipe.beta2,
+        epsilon: recipe.epsilon,
+        weight_decay: recipe.weight_decay,
+        max_grad_norm: recipe.max_grad_norm,
+    }
+}
