@@ -147,7 +147,9 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Silent;
     use crate::fetch::Folder;
+    use crate::spec::pins::Pins;
 
     fn data(repository: &str) -> DataSource {
         DataSource { repository: repository.into(), revision: None, files: BTreeMap::new(), folder: None }

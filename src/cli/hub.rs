@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn cache_lies_where_other_programs_of_the_hub_look() {
         for (environment, expected) in [
-            (&[("HOME", "/home/a")][..], "/home/a/.cache/huggingface/hub"),
-            (&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
-            (&[("HOME", "/home/a"), ("HF_HOME", "/h")], "/h/hub"),
+            (&[("HOME", "/users/a")][..], "/users/a/.cache/huggingface/hub"),
+            (&[("HOME", "/users/a"), ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+            (&[("HOME", "/users/a"), ("HF_HOME", "/h")], "/h/hub"),
             (&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")], "/c"),
         ] {
             assert_eq!(settings(None, environment).cache, PathBuf::from(expected));

@@ -25,7 +25,7 @@ pub fn provenance(run: &Run) -> Provenance {
 fn device(kind: &str) -> String {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
+    let name = name.map_or("unknown processor", |(_, name)| name.trim());
     format!("{kind} ({name}, {} threads)", rayon::current_num_threads())
 }
 

@@ -35,15 +35,16 @@ pub struct Progress {
     pub seconds: f64,
 }
 
-/// A loss this many times the largest of the first ten steps has exploded.
+/// A loss this many times the largest of the first ten steps before it has exploded.
 const EXPLOSION: f64 = 100.0;
 
 impl Progress {
     /// Whether the last step's loss or gradient is no number, or has exploded.
     pub fn diverged(&self) -> bool {
         let (Some(loss), Some(norm)) = (self.losses.last(), self.gradient_norms.last()) else { return false };
-        let start = self.losses.iter().take(10).copied().fold(0.0, f64::max);
-        !loss.is_finite() || !norm.is_finite() || *loss > EXPLOSION * start.max(1.0)
+        let earlier = &self.losses[..self.losses.len() - 1];
+        let start = earlier.iter().take(10).copied().fold(0.0, f64::max);
+        !loss.is_finite() || !norm.is_finite() || !earlier.is_empty() && *loss > EXPLOSION * start.max(1.0)
     }
 
     /// Takes an evaluation's primary metric into account; true if it is the best so far.

@@ -142,13 +142,16 @@ fn a_damaged_record_or_baseline_is_named() {
     assert!(code == 2 && stderr.starts_with("error: record `reports/records/x.json`: EOF"), "{stderr}");
 }
 
+/// What makes an experiment of a name.
+const REST: &str = "checkpoints: [a/b]\ntasks: [rte]\ntrain: {preset: bert-code}\nseeds: [1]\n";
+
 #[test]
 fn a_spec_narrows_the_check_to_its_experiment() {
     let folder = project();
     let experiments = folder.path().join("experiments");
     std::fs::create_dir(&experiments).unwrap();
-    std::fs::write(experiments.join("glue.yaml"), "# the claim\nname: glue  # said once\n").unwrap();
-    std::fs::write(experiments.join("other.yaml"), "name: other\n").unwrap();
+    std::fs::write(experiments.join("glue.yaml"), format!("# the claim\nname: glue  # said once\n{REST}")).unwrap();
+    std::fs::write(experiments.join("other.yaml"), format!("name: other\n{REST}")).unwrap();
     assert_eq!(check(folder.path(), &["glue.yaml"]).0, 0);
     assert_eq!(check(folder.path(), &["other.yaml"]).0, 6);
     let (code, _, stderr) = check(folder.path(), &["absent.yaml"]);

@@ -180,7 +180,11 @@ fn a_question_without_odds_or_answer_is_named() {
 /// A project folder with experiment `x`: records of WNLI runs (id, dev accuracy), and each run's test predictions.
 fn project(runs: &[(&str, f64)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("x.yaml"), "name: x\ntasks: [wnli]\n").unwrap();
+    std::fs::write(
+        folder.path().join("x.yaml"),
+        "name: x\ncheckpoints: [a/b]\ntasks: [wnli]\ntrain: {preset: bert-code}\nseeds: [1]\n",
+    )
+    .unwrap();
     std::fs::create_dir(folder.path().join("records")).unwrap();
     for (class, (id, accuracy)) in runs.iter().enumerate() {
         let mut record: serde_json::Value = serde_json::from_str(include_str!("submit/record.json")).unwrap();
