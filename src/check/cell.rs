@@ -22,9 +22,9 @@ pub struct Slot {
     pub checkpoint: String,
     /// Task name.
     pub task: String,
-    /// Task key of published tables, which tells MNLI's two dev sets apart; the task again for [`COLLAPSED`].
+    /// Task key of published tables, which tells MNLI's two dev sets apart; the task again for `COLLAPSED`.
     pub claim: String,
-    /// Metric name, or [`COLLAPSED`].
+    /// Metric name, or `COLLAPSED`.
     pub metric: String,
 }
 
@@ -59,7 +59,7 @@ pub struct RunValue {
     pub seed: u64,
     /// RunId.
     pub id: String,
-    /// A fraction; 0 or 1 for [`COLLAPSED`].
+    /// A fraction; 0 or 1 for `COLLAPSED`.
     pub value: f64,
 }
 
@@ -68,7 +68,7 @@ pub struct RunValue {
 pub struct Runs {
     /// Values by seed.
     pub values: BTreeMap<u64, RunValue>,
-    /// Examples of the split; 0 for [`COLLAPSED`].
+    /// Examples of the split; 0 for `COLLAPSED`.
     pub examples: usize,
     /// Commits that made them, each once, in order, `unknown` where none is recorded.
     pub commits: Vec<String>,
@@ -137,13 +137,13 @@ pub fn slot(record: &Record, claim: &str, metric: &str) -> Slot {
     }
 }
 
-/// The place of [`COLLAPSED`] for the runs that a place belongs to: the same for all their metrics.
+/// The place of `COLLAPSED` for the runs that a place belongs to: the same for all their metrics.
 pub fn slot_of_run(slot: &Slot) -> Slot {
     Slot { claim: slot.task.clone(), metric: COLLAPSED.to_string(), ..slot.clone() }
 }
 
 /// The records as cells. Scores come from finished runs alone; a collapsed or diverged run counts in the cell
-/// [`COLLAPSED`]; a failed one counts nowhere, since it says nothing about training.
+/// `COLLAPSED`; a failed one counts nowhere, since it says nothing about training.
 pub fn cells(records: &[Record]) -> BTreeMap<Key, Runs> {
     let mut cells: BTreeMap<Key, Runs> = BTreeMap::new();
     for record in records {

@@ -41,7 +41,7 @@ pub struct Comparison {
     pub detail: String,
     /// The interval of the difference; `None` for rates, exact repetition and unknown spread.
     pub interval: Option<Interval>,
-    /// Inconclusive: seeds on each side that would decide; `None` where [`SEARCH`] would not.
+    /// Inconclusive: seeds on each side that would decide; `None` where `SEARCH` would not.
     pub needed: Option<usize>,
 }
 

@@ -4,11 +4,14 @@
 use super::common::experiments;
 use super::{CliError, Console};
 use crate::exit::Exit;
+use crate::family::FAMILIES;
+use crate::paper::Published;
 use crate::spec::preset::{PRESETS, Preset, When};
 use crate::spec::{self, Experiment};
 use crate::task::{SplitRole, TASKS, Task};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Arguments of `repro list`.
 #[derive(clap::Args)]
@@ -33,10 +36,22 @@ pub fn run(_args: &ListArgs, console: &Console) -> Result<Exit, CliError> {
 
 fn to_text(found: &[Found]) -> String {
     let mut sections = vec![section("tasks", TASKS.iter().map(task_line))];
+    sections
+        .push(section("families", FAMILIES.iter().map(|family| format!("{:9} {}", family.model_type, family.title))));
     sections.extend(PRESETS.iter().map(preset_text));
     sections.push(section("experiments", found.iter().map(experiment_line)));
     sections.push(section("checkpoints", checkpoints(found).into_iter()));
+    sections.push(section("claims", claims().into_iter()));
     sections.join("\n")
+}
+
+/// Every published table by its reference, from the project's folder where there is one.
+fn claims() -> Vec<String> {
+    let published = Published::read(Path::new("data/published")).unwrap_or_default();
+    let tables = published.papers().iter().flat_map(|paper| {
+        paper.tables.iter().map(|table| format!("{:40} {}", format!("{}/{}", paper.paper.key, table.id), table.caption))
+    });
+    tables.collect()
 }
 
 fn section(title: &str, lines: impl Iterator<Item = String>) -> String {
@@ -89,6 +104,8 @@ fn checkpoints(found: &[Found]) -> BTreeSet<String> {
 fn to_json(found: &[Found]) -> Value {
     json!({
         "tasks": TASKS.iter().map(task_json).collect::<Vec<_>>(),
+        "families": FAMILIES.iter().map(|family| family.model_type).collect::<Vec<_>>(),
+        "claims": claims(),
         "presets": PRESETS.iter().map(preset_json).collect::<Vec<_>>(),
         "experiments": found.iter().map(experiment_json).collect::<Vec<_>>(),
         "checkpoints": checkpoints(found),

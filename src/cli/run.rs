@@ -31,7 +31,7 @@ pub struct RunArgs {
 /// Runs the command.
 pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let (experiment, plan) = args.common.plan()?;
-    let published = published(&args.published, &experiment, console)?;
+    let published = published(&args.published, &experiment)?;
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let stop = stop_on_signal()?;
@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
 }
 
 /// The published tables, and proof that each claim the experiment compares with exists, before any work.
-fn published(folder: &Path, experiment: &Experiment, console: &Console) -> Result<Published, CliError> {
+fn published(folder: &Path, experiment: &Experiment) -> Result<Published, CliError> {
     if !folder.exists() && experiment.compare.is_empty() {
         return Ok(Published::default());
     }
@@ -59,7 +59,6 @@ fn published(folder: &Path, experiment: &Experiment, console: &Console) -> Resul
     for reference in &experiment.compare {
         published.resolve(&reference.to_string()).map_err(|error| usage(&error))?;
     }
-    let _ = console;
     Ok(published)
 }
 

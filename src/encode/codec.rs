@@ -23,7 +23,7 @@ pub fn write(encoded: &Encoded) -> Vec<u8> {
     out
 }
 
-/// The encoded split of bytes that [`write`] made, or `None` for any others.
+/// The encoded split of bytes that [`write()`] made, or `None` for any others.
 pub fn read(bytes: &[u8]) -> Option<Encoded> {
     let mut reader = Reader { bytes };
     let report = EncodingCounts {

@@ -1,7 +1,7 @@
 //! Files of the hub, with their digests: from the network (`hf_hub`), or from a folder in the hub's layout.
 //!
 //! A file is handed out only complete: its size and SHA-256 are known, and where `data/pins.yaml` or the hub itself
-//! states a digest, the bytes have it. Nothing here decides what a file means; the one exception is [`checkpoint`], which
+//! states a digest, the bytes have it. Nothing here decides what a file means; the one exception is [`checkpoint()`], which
 //! knows which files make a pretrained model, and reads the names of the shards from their index.
 //!
 //! | place | revision of what is handed out |

@@ -36,7 +36,8 @@ pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Op
         score(&mut record, run, &prepared, engine.as_ref(), &outcome, &folder)?;
     }
     record.cost.total_seconds = began.elapsed().as_secs_f64();
-    if pipeline.keep != Keep::None && record.status == Status::Finished {
+    let scored = !record.scores.is_empty();
+    if pipeline.keep == Keep::All && scored || pipeline.keep == Keep::Best && record.status == Status::Finished {
         write_model(&folder.join("model"), run, &prepared, engine.as_ref(), &record)?;
     }
     Ok(Some(record))

@@ -8,6 +8,7 @@ mod embedded_hub;
 mod encode;
 mod export;
 mod plan;
+mod run;
 mod sample;
 mod score;
 mod spec;

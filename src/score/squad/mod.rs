@@ -1,6 +1,6 @@
 //! SQuAD's official scores: `evaluate-v1.1.py` and `evaluate-v2.0.py`, number for number.
 //!
-//! The two scripts normalise alike ([`normalize`]) and disagree on what is left empty: F1 of two empty texts is 0 in
+//! The two scripts normalise alike (`normalize`) and disagree on what is left empty: F1 of two empty texts is 0 in
 //! v1.1 and 1 in v2.0. A question that has no prediction scores 0 in v1.1 and ends v2.0. Both ignore predictions for
 //! questions that are not asked. All sums run in the data's order, so that results agree to the last digit.
 

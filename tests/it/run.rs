@@ -1,0 +1,142 @@
+//! `repro run`, as a user has it: on the embedded hub, killed, stopped, run twice at once, and with a split missing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SPEC: &str = "name: small
+checkpoints: [repro/bert-tiny]
+tasks: [sst2]
+data: {repositories: {nyu-mll/glue: repro/mini-glue}}
+train: {preset: hf-default, batch_size: 8, learning_rate: 2e-3, epochs: 2, snapshot_steps: 3}
+seeds: [1]
+";
+
+fn spec(folder: &Path, text: &str) -> PathBuf {
+    let path = folder.join("small.yaml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn command(spec: &Path, out: &Path) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
+    command.current_dir(root).arg("run").arg(spec).arg("--out").arg(out);
+    command.args(["--hub", "data/hub", "--limit", "240", "--quiet", "--keep", "all"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn finish(spec: &Path, out: &Path) -> Output {
+    command(spec, out).output().unwrap()
+}
+
+/// The only folder of runs, and its model's weights.
+fn weights(out: &Path) -> Vec<u8> {
+    let mut runs = std::fs::read_dir(out.join("runs")).unwrap();
+    std::fs::read(runs.next().unwrap().unwrap().path().join("model/model.safetensors")).unwrap()
+}
+
+fn record(out: &Path) -> serde_json::Value {
+    let mut records = std::fs::read_dir(out.join("records")).unwrap().map(|entry| entry.unwrap().path());
+    let path = records.find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap();
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Waits until the run's first snapshot is on disk, and the process still works.
+fn wait_for_snapshot(child: &mut Child, out: &Path) {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(120) {
+        let runs = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
+        if runs.into_iter().any(|run| run.path().join("snapshot/state.safetensors").exists()) {
+            return;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "ended before its first snapshot");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("no snapshot within two minutes");
+}
+
+#[test]
+fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spec, whole, cut) = (spec(folder.path(), SPEC), folder.path().join("whole"), folder.path().join("cut"));
+    let output = finish(&spec, &whole);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let mut child = command(&spec, &cut).spawn().unwrap();
+    wait_for_snapshot(&mut child, &cut);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(finish(&spec, &cut).status.success());
+
+    assert!(record(&cut)["resumed_from_step"].as_u64().unwrap() >= 3);
+    assert_eq!(record(&whole)["resumed_from_step"], 0);
+    for field in ["scores", "evaluations", "id", "kept_step", "total_steps"] {
+        assert_eq!(record(&cut)[field], record(&whole)[field], "{field}");
+    }
+    assert!(weights(&cut) == weights(&whole), "the weights differ");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_exits_with_its_own_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spec, out) = (spec(folder.path(), SPEC), folder.path().join("out"));
+    let mut child = command(&spec, &out).spawn().unwrap();
+    wait_for_snapshot(&mut child, &out);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(finish(&spec, &out).status.success());
+    assert!(record(&out)["resumed_from_step"].as_u64().unwrap() >= 3);
+}
+
+#[test]
+fn a_recorded_run_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spec, out) = (spec(folder.path(), SPEC), folder.path().join("out"));
+    let first = finish(&spec, &out);
+    let before = record(&out);
+    let second = finish(&spec, &out);
+    assert!(first.status.success() && second.status.success());
+    assert_eq!(first.stdout, second.stdout);
+    assert_eq!(record(&out), before);
+    assert!(String::from_utf8_lossy(&second.stdout).contains("sst2.accuracy"));
+}
+
+#[test]
+fn two_processes_never_work_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spec, out) = (spec(folder.path(), SPEC), folder.path().join("out"));
+    let one = command(&spec, &out).spawn().unwrap();
+    let other = command(&spec, &out).spawn().unwrap();
+    assert!(one.wait_with_output().unwrap().status.success());
+    assert!(other.wait_with_output().unwrap().status.success());
+    assert_eq!(record(&out)["total_steps"], 60);
+    assert_eq!(record(&out)["resumed_from_step"], 0);
+}
+
+#[test]
+fn a_missing_split_fails_its_run_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = SPEC.replace("[sst2]", "[qnli, sst2]").replace("epochs: 2", "epochs: 1");
+    let (spec, out) = (spec(folder.path(), &text), folder.path().join("out"));
+    let output = finish(&spec, &out);
+    assert_eq!(output.status.code(), Some(4));
+    let statuses: Vec<String> = std::fs::read_dir(out.join("records"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let failed = statuses.iter().find(|text| text.contains("\"failed\"")).unwrap();
+    assert!(failed.contains("qnli/train-00000-of-00001.parquet"), "{failed}");
+    assert_eq!(statuses.len(), 2);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_said_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path(), SPEC);
+    let output = finish(&spec, &spec.join("inside-a-file"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be written"));
+}
