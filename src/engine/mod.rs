@@ -3,9 +3,12 @@
 //! The trainer knows only [`Engine`]. Randomness is counter-based and keyed by (seed, step, site, index), with indices
 //! that count within the whole step, so that micro-batches and engines draw the same masks.
 
+pub mod adam;
 pub mod ceiling;
 pub mod dropout;
+pub mod fast;
 pub mod independent;
+pub mod input;
 pub mod reference;
 pub mod weights;
 

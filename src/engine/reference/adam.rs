@@ -1,12 +1,7 @@
-//! Adam, both ways the field uses it, and clipping by global norm.
-//!
-//! - With bias correction, as PyTorch's AdamW: `p ← p (1 - lr wd)`, then `p ← p - lr m̂ / (√v̂ + ε)`.
-//! - Without, as the released BERT code (optimization.py): `p ← p - lr (m / (√v + ε) + wd p)`. The decay is added after
-//!   the moments, so that it does not pass through them.
-//!
-//! Arithmetic is 32-bit, as in PyTorch; scalars are computed in 64 bits and rounded once.
+//! Adam over candle's parameters, in plain loops over slices.
 
 use crate::engine::Update;
+use crate::engine::adam::Constants;
 use rayon::prelude::*;
 
 /// `‖gradients‖₂` over all parameters, summed in parameter order in double precision.
@@ -14,11 +9,6 @@ pub fn global_norm(gradients: &[Vec<f32>]) -> f64 {
     let squares = |values: &Vec<f32>| values.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>();
     let parts: Vec<f64> = gradients.par_iter().map(squares).collect();
     parts.iter().sum::<f64>().sqrt()
-}
-
-/// The factor of `torch.nn.utils.clip_grad_norm_`: `max / (norm + 1e-6)`, at most 1 (TensorFlow has no 1e-6).
-pub fn clip_factor(norm: f64, max_grad_norm: f64) -> f64 {
-    if max_grad_norm > 0.0 { (max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
 }
 
 /// One parameter and its moments.
@@ -45,52 +35,10 @@ pub fn step(slot: Slot<'_>, update: &Update, clip: f64) {
     });
 }
 
-struct Constants {
-    clip: f32,
-    beta1: f32,
-    beta2: f32,
-    /// `1 - β`, rounded once as in PyTorch: `1 - 0.999f32` is off by a part in 20,000.
-    rest1: f32,
-    rest2: f32,
-    epsilon: f32,
-    /// `lr / (1 - β1^t)`, or `lr`.
-    rate: f32,
-    /// `√(1 - β2^t)`, or 1.
-    second_correction: f32,
-    /// `1 - lr wd`.
-    shrink: f32,
-}
-
-impl Constants {
-    fn new(update: &Update, clip: f64, decays: bool) -> Constants {
-        let exponent = (update.step + 1) as i32;
-        let correction = |beta: f64| if update.bias_correction { 1.0 - beta.powi(exponent) } else { 1.0 };
-        let decay = if decays { update.weight_decay } else { 0.0 };
-        Constants {
-            clip: clip as f32,
-            beta1: update.beta1 as f32,
-            beta2: update.beta2 as f32,
-            rest1: (1.0 - update.beta1) as f32,
-            rest2: (1.0 - update.beta2) as f32,
-            epsilon: update.epsilon as f32,
-            rate: (update.learning_rate / correction(update.beta1)) as f32,
-            second_correction: correction(update.beta2).sqrt() as f32,
-            shrink: (1.0 - update.learning_rate * decay) as f32,
-        }
-    }
-
-    /// Both ways at once: `p - lr (u + wd p)` is `p (1 - lr wd) - lr u`.
-    fn moved(&self, value: f32, gradient: f32, first: &mut f32, second: &mut f32) -> f32 {
-        *first = self.beta1 * *first + self.rest1 * gradient;
-        *second = self.beta2 * *second + self.rest2 * gradient * gradient;
-        let root = second.sqrt() / self.second_correction + self.epsilon;
-        value * self.shrink - self.rate * *first / root
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::adam::clip_factor;
 
     fn update(bias_correction: bool) -> Update {
         let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-6);

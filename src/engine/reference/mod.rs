@@ -9,9 +9,11 @@ mod loss;
 mod model;
 mod ops;
 
+use super::adam::clip_factor;
 use super::dropout::Masks;
+use super::input::{check_batch, check_names};
 use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
-use crate::encode::{Batch, Targets};
+use crate::encode::Batch;
 use crate::family::{EncoderConfig, Parameter, parameters};
 use crate::task::Head;
 use candle_core::{Device, Tensor, Var};
@@ -53,7 +55,7 @@ impl Reference {
     /// # Errors
     /// Ids that do not fit the model.
     pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<Vec<Vec<f32>>>, EngineError> {
-        self.check(batch)?;
+        check_batch(batch, &self.config, self.num_labels)?;
         let weights = self.weights(false);
         let states = self.forward(&weights, batch, None)?.hidden_states(batch)?;
         Ok(states.iter().map(Tensor::to_vec2).collect::<Result<_, _>>()?)
@@ -88,17 +90,6 @@ impl Reference {
         Ok((logits, loss))
     }
 
-    fn check(&self, batch: &Batch) -> Result<(), EngineError> {
-        check_ids("token", &batch.input_ids, self.config.vocab_size)?;
-        check_ids("segment", &batch.token_type_ids, self.config.type_vocab_size)?;
-        let longest = batch.lengths().max().unwrap_or(0);
-        if longest > self.config.max_position_embeddings {
-            let limit = self.config.max_position_embeddings;
-            return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
-        }
-        check_targets(batch, self.num_labels)
-    }
-
     fn add_gradients(&mut self, store: &candle_core::backprop::GradStore) -> Result<(), EngineError> {
         self.make_room();
         for (sum, var) in self.gradients.iter_mut().zip(&self.variables) {
@@ -131,7 +122,7 @@ impl Reference {
 
 impl Predictor for Reference {
     fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
-        self.check(batch)?;
+        check_batch(batch, &self.config, self.num_labels)?;
         let weights = self.weights(false);
         let forward = self.forward(&weights, batch, None)?;
         let (logits, loss) = self.outputs(&forward, batch)?;
@@ -146,7 +137,7 @@ impl Predictor for Reference {
 
 impl Engine for Reference {
     fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
-        self.check(batch)?;
+        check_batch(batch, &self.config, self.num_labels)?;
         let weights = self.weights(true);
         let forward = self.forward(&weights, batch, Some(Masks::new(part)))?;
         let (_, loss) = self.outputs(&forward, batch)?;
@@ -162,7 +153,7 @@ impl Engine for Reference {
     fn update(&mut self, update: &Update) -> Result<f64, EngineError> {
         self.make_room();
         let norm = adam::global_norm(&self.gradients);
-        let clip = adam::clip_factor(norm, update.max_grad_norm);
+        let clip = clip_factor(norm, update.max_grad_norm);
         for (at, var) in self.variables.iter().enumerate() {
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let slot = adam::Slot {
@@ -212,35 +203,6 @@ impl Engine for Reference {
 
 fn variable(array: NamedArray) -> Result<Var, EngineError> {
     Ok(Var::from_vec(array.values, array.shape, &Device::Cpu)?)
-}
-
-fn check_names(parameters: &[Parameter], values: &[NamedArray]) -> Result<(), EngineError> {
-    let same = |(parameter, array): (&Parameter, &NamedArray)| {
-        parameter.name == array.name && parameter.shape == array.shape && array.values.len() == parameter.len()
-    };
-    if parameters.len() == values.len() && parameters.iter().zip(values).all(same) {
-        return Ok(());
-    }
-    Err(EngineError::Weights("the arrays given are not those of this model".into()))
-}
-
-fn check_ids(what: &str, ids: &[u32], limit: usize) -> Result<(), EngineError> {
-    match ids.iter().find(|id| **id as usize >= limit) {
-        Some(id) => Err(EngineError::Input(format!("{what} id {id} is past the model's {limit}"))),
-        None => Ok(()),
-    }
-}
-
-fn check_targets(batch: &Batch, num_labels: usize) -> Result<(), EngineError> {
-    let mut lengths = batch.lengths();
-    match &batch.targets {
-        Targets::Classes(classes) => check_ids("label", classes, num_labels),
-        Targets::Spans(spans) => spans.iter().try_for_each(|span| {
-            let length = lengths.next().unwrap_or(0);
-            check_ids("answer token", &[span.0, span.1], length)
-        }),
-        Targets::Values(_) | Targets::Hidden => Ok(()),
-    }
 }
 
 /// `[T, 2]` cut into each sequence's own start and end logits.

@@ -1,0 +1,262 @@
+//! All parameters in one buffer: which range each has. Gradients and moments have buffers of the same layout.
+//!
+//! Query, key and value lie behind one another, first the three weights and then the three biases, so that one matrix
+//! product makes all three. Every group begins at a multiple of [`ALIGNMENT`] values; what lies between is zero and
+//! stays zero, since its gradient is.
+
+use crate::engine::NamedArray;
+use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::task::Head;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Values between possible beginnings of a range: 64 bytes.
+pub const ALIGNMENT: usize = 16;
+
+/// A dense layer: weight `[out, in]`, bias `[out]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dense {
+    /// Weight, row-major.
+    pub weight: Range<usize>,
+    /// Bias.
+    pub bias: Range<usize>,
+}
+
+/// LayerNorm's two vectors `[H]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Norm {
+    /// Factor.
+    pub weight: Range<usize>,
+    /// Summand.
+    pub bias: Range<usize>,
+}
+
+/// The ranges of one encoder layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Query, key and value as one dense layer `[3 H, H]`.
+    pub query_key_value: Dense,
+    /// Attention's output projection `[H, H]`.
+    pub attention_output: Dense,
+    /// Its LayerNorm.
+    pub attention_norm: Norm,
+    /// First dense layer of the feed-forward block `[I, H]`.
+    pub intermediate: Dense,
+    /// Second `[H, I]`.
+    pub output: Dense,
+    /// Its LayerNorm.
+    pub output_norm: Norm,
+}
+
+/// The ranges of the embeddings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embeddings {
+    /// `[vocabulary, H]`.
+    pub words: Range<usize>,
+    /// `[positions, H]`.
+    pub positions: Range<usize>,
+    /// `[segments, H]`.
+    pub segments: Range<usize>,
+    /// Their LayerNorm.
+    pub norm: Norm,
+}
+
+/// The ranges of every parameter of a model with its head.
+#[derive(Clone, Debug)]
+pub struct FlatLayout {
+    /// Values of a buffer, gaps included.
+    pub len: usize,
+    /// Embeddings.
+    pub embeddings: Embeddings,
+    /// Encoder layers.
+    pub layers: Vec<Layer>,
+    /// Pooler; none under a span head.
+    pub pooler: Option<Dense>,
+    /// Classifier or span head.
+    pub head: Dense,
+    /// In the order of [`parameters`].
+    entries: Vec<(Parameter, Range<usize>)>,
+}
+
+impl FlatLayout {
+    /// The layout of a model.
+    pub fn new(config: &EncoderConfig, head: Head, num_labels: usize) -> FlatLayout {
+        let parameters = parameters(config, head, num_labels);
+        let mut ranges: HashMap<&str, Range<usize>> = HashMap::new();
+        let mut len = 0;
+        for group in groups(&parameters) {
+            len = usize::next_multiple_of(len, ALIGNMENT);
+            for parameter in group {
+                ranges.insert(&parameter.name, len..len + parameter.len());
+                len += parameter.len();
+            }
+        }
+        let place = |path: &str| {
+            let inside = format!("{}{path}", config.family.prefix);
+            ranges.get(inside.as_str()).or_else(|| ranges.get(path)).cloned()
+        };
+        let places = Places { place: &place };
+        FlatLayout {
+            len: len.next_multiple_of(ALIGNMENT),
+            embeddings: places.embeddings(),
+            layers: (0..config.num_hidden_layers).map(|layer| places.layer(layer)).collect(),
+            pooler: place("pooler.dense.weight").map(|_| places.dense("pooler.dense")),
+            head: places.dense(if head == Head::Span { "qa_outputs" } else { "classifier" }),
+            entries: parameters.iter().map(|parameter| (parameter.clone(), ranges[&*parameter.name].clone())).collect(),
+        }
+    }
+
+    /// Each parameter with its range, in the order of [`parameters`].
+    pub fn entries(&self) -> &[(Parameter, Range<usize>)] {
+        &self.entries
+    }
+
+    /// Ranges in ascending order, each with whether weight decay applies; neighbours of one kind are one range.
+    pub fn decay_ranges(&self) -> Vec<(Range<usize>, bool)> {
+        let mut sorted: Vec<_> = self.entries.iter().map(|(parameter, range)| (range, parameter.decays())).collect();
+        sorted.sort_by_key(|(range, _)| range.start);
+        let mut merged: Vec<(Range<usize>, bool)> = Vec::new();
+        for (range, decays) in sorted {
+            match merged.last_mut() {
+                Some((last, same)) if *same == decays => last.end = range.end,
+                _ => merged.push((range.clone(), decays)),
+            }
+        }
+        merged
+    }
+
+    /// Copies arrays, in the order of [`parameters`], to their ranges.
+    pub fn scatter(&self, arrays: &[NamedArray], flat: &mut [f32]) {
+        for ((_, range), array) in self.entries.iter().zip(arrays) {
+            flat[range.clone()].copy_from_slice(&array.values);
+        }
+    }
+
+    /// The arrays of a buffer, in the order of [`parameters`].
+    pub fn gather(&self, flat: &[f32]) -> Vec<NamedArray> {
+        let array = |(parameter, range): &(Parameter, Range<usize>)| NamedArray {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            values: flat[range.clone()].to_vec(),
+        };
+        self.entries.iter().map(array).collect()
+    }
+}
+
+/// Parameters in buffer order, those that must lie without a gap together.
+fn groups(parameters: &[Parameter]) -> Vec<Vec<&Parameter>> {
+    let mut groups: Vec<Vec<&Parameter>> = Vec::new();
+    let mut fused: HashMap<(&str, &str), usize> = HashMap::new();
+    for parameter in parameters {
+        let Some(key) = fused_with(&parameter.name) else {
+            groups.push(vec![parameter]);
+            continue;
+        };
+        let group = *fused.entry(key).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(parameter);
+    }
+    groups
+}
+
+/// The (layer, `weight` or `bias`) that a query, key or value parameter shares with the other two.
+fn fused_with(name: &str) -> Option<(&str, &str)> {
+    let (layer, rest) = name.split_once(".attention.self.")?;
+    rest.split_once('.').map(|(_, kind)| (layer, kind))
+}
+
+/// Looks parameters up by their paths in the checkpoint.
+struct Places<'a> {
+    place: &'a dyn Fn(&str) -> Option<Range<usize>>,
+}
+
+impl Places<'_> {
+    fn range(&self, path: &str) -> Range<usize> {
+        (self.place)(path).expect("every path asked for here is in the list of parameters")
+    }
+
+    fn dense(&self, path: &str) -> Dense {
+        Dense { weight: self.range(&format!("{path}.weight")), bias: self.range(&format!("{path}.bias")) }
+    }
+
+    fn norm(&self, path: &str) -> Norm {
+        Norm { weight: self.range(&format!("{path}.weight")), bias: self.range(&format!("{path}.bias")) }
+    }
+
+    fn embeddings(&self) -> Embeddings {
+        Embeddings {
+            words: self.range("embeddings.word_embeddings.weight"),
+            positions: self.range("embeddings.position_embeddings.weight"),
+            segments: self.range("embeddings.token_type_embeddings.weight"),
+            norm: self.norm("embeddings.LayerNorm"),
+        }
+    }
+
+    fn layer(&self, layer: usize) -> Layer {
+        let path = format!("encoder.layer.{layer}");
+        Layer {
+            query_key_value: self.fused(&format!("{path}.attention.self")),
+            attention_output: self.dense(&format!("{path}.attention.output.dense")),
+            attention_norm: self.norm(&format!("{path}.attention.output.LayerNorm")),
+            intermediate: self.dense(&format!("{path}.intermediate.dense")),
+            output: self.dense(&format!("{path}.output.dense")),
+            output_norm: self.norm(&format!("{path}.output.LayerNorm")),
+        }
+    }
+
+    fn fused(&self, path: &str) -> Dense {
+        let (query, value) = (self.dense(&format!("{path}.query")), self.dense(&format!("{path}.value")));
+        Dense { weight: query.weight.start..value.weight.end, bias: query.bias.start..value.bias.end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> EncoderConfig {
+        let text = r#"{"model_type": "bert", "vocab_size": 11, "hidden_size": 6, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 10, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+            "attention_probs_dropout_prob": 0.1, "max_position_embeddings": 9, "type_vocab_size": 2,
+            "layer_norm_eps": 1e-12}"#;
+        EncoderConfig::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_scattered_is_gathered() {
+        let layout = FlatLayout::new(&config(), Head::Classification, 3);
+        let numbered = |(at, (parameter, _)): (usize, &(Parameter, Range<usize>))| NamedArray {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            values: (0..parameter.len()).map(|value| (1000 * at + value) as f32).collect(),
+        };
+        let arrays: Vec<NamedArray> = layout.entries().iter().enumerate().map(numbered).collect();
+        let mut flat = vec![0.0; layout.len];
+        layout.scatter(&arrays, &mut flat);
+        assert_eq!(layout.gather(&flat), arrays);
+    }
+
+    #[test]
+    fn ranges_do_not_overlap_and_projections_are_adjacent() {
+        let layout = FlatLayout::new(&config(), Head::Span, 2);
+        let mut ranges: Vec<Range<usize>> = layout.entries().iter().map(|(_, range)| range.clone()).collect();
+        ranges.sort_by_key(|range| range.start);
+        assert!(ranges.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        assert!(layout.layers.iter().all(|layer| layer.query_key_value.weight.len() == 3 * 36));
+        assert!(layout.layers.iter().all(|layer| layer.query_key_value.weight.start.is_multiple_of(ALIGNMENT)));
+        assert_eq!(layout.pooler, None);
+    }
+
+    #[test]
+    fn decay_spares_biases_and_layer_norm() {
+        let layout = FlatLayout::new(&config(), Head::Classification, 2);
+        let decays = |at: usize| layout.decay_ranges().iter().find(|(range, _)| range.contains(&at)).map(|(_, d)| *d);
+        let layer = &layout.layers[1];
+        assert_eq!(decays(layer.query_key_value.weight.end - 1), Some(true));
+        assert_eq!(decays(layer.query_key_value.bias.start), Some(false));
+        assert_eq!(decays(layer.output_norm.weight.start), Some(false));
+        assert_eq!(decays(layout.embeddings.words.start), Some(true));
+    }
+}

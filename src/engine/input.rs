@@ -1,0 +1,52 @@
+//! What every engine refuses before it computes: ids, lengths and targets that do not fit the model.
+
+use super::{EngineError, NamedArray};
+use crate::encode::{Batch, Targets};
+use crate::family::{EncoderConfig, Parameter};
+
+/// Refuses a batch that does not fit the model.
+///
+/// # Errors
+/// A token, segment or label past the model's, or a sequence longer than its positions.
+pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> Result<(), EngineError> {
+    check_ids("token", &batch.input_ids, config.vocab_size)?;
+    check_ids("segment", &batch.token_type_ids, config.type_vocab_size)?;
+    let (longest, limit) = (batch.lengths().max().unwrap_or(0), config.max_position_embeddings);
+    if longest > limit {
+        return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
+    }
+    check_targets(batch, num_labels)
+}
+
+/// Refuses arrays that are not those of a model, in order.
+///
+/// # Errors
+/// Another name, shape or number of values.
+pub fn check_names(parameters: &[Parameter], values: &[NamedArray]) -> Result<(), EngineError> {
+    let same = |(parameter, array): (&Parameter, &NamedArray)| {
+        parameter.name == array.name && parameter.shape == array.shape && array.values.len() == parameter.len()
+    };
+    if parameters.len() == values.len() && parameters.iter().zip(values).all(same) {
+        return Ok(());
+    }
+    Err(EngineError::Weights("the arrays given are not those of this model".into()))
+}
+
+fn check_ids(what: &str, ids: &[u32], limit: usize) -> Result<(), EngineError> {
+    match ids.iter().find(|id| **id as usize >= limit) {
+        Some(id) => Err(EngineError::Input(format!("{what} id {id} is past the model's {limit}"))),
+        None => Ok(()),
+    }
+}
+
+fn check_targets(batch: &Batch, num_labels: usize) -> Result<(), EngineError> {
+    let mut lengths = batch.lengths();
+    match &batch.targets {
+        Targets::Classes(classes) => check_ids("label", classes, num_labels),
+        Targets::Spans(spans) => spans.iter().try_for_each(|span| {
+            let length = lengths.next().unwrap_or(0);
+            check_ids("answer token", &[span.0, span.1], length)
+        }),
+        Targets::Values(_) | Targets::Hidden => Ok(()),
+    }
+}
