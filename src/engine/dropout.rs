@@ -24,7 +24,8 @@ pub enum Site {
 }
 
 impl Site {
-    fn number(self) -> u32 {
+    /// Its number in the counter.
+    pub fn number(self) -> u32 {
         match self {
             Site::Embeddings => 0,
             Site::Classifier => 1,

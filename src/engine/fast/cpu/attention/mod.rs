@@ -1,0 +1,360 @@
+//! Scaled dot-product attention over one sequence and head, both ways, with the scores of one panel of queries at a
+//! time and nothing of size length² kept.
+//!
+//! n keys, D values a head, W queries a panel, all of one sequence; scores lie keys down and queries across, `[n, W]`, so
+//! that softmax is taken down a lane.
+//!
+//! - forward: `S = K q / √D`, `P = softmax(S)`, `context = V (mask · P)`; `log Σ exp S` is kept;
+//! - backward: `P = exp(S - log Σ)` again, `dP = mask · V dO`, `dS = P (dP - Σ P dP)`, and from them `dQ`, `dK`, `dV`.
+
+mod gather;
+mod softmax;
+
+use super::buffer::Buffer;
+use super::mask::{Dropout, MAX_WIDTH};
+use super::product::{Left, Product, Start};
+use super::simd::Isa;
+use gather::{gather_panels, gather_rows, gather_tokens, scatter_panels, scatter_tokens};
+use std::ops::Range;
+
+/// An array in panels, and which of its rows belong to what is meant.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Panels.
+    pub values: &'a [f32],
+    /// Rows of a panel.
+    pub rows: usize,
+    /// First row of head 0.
+    pub first: usize,
+}
+
+/// The same, to write.
+pub struct Target<'a> {
+    /// Panels.
+    pub values: &'a mut [f32],
+    /// Rows of a panel.
+    pub rows: usize,
+    /// First row of head 0.
+    pub first: usize,
+}
+
+/// Where the gradients of query, key and value go: one array of all three, or a query array of its own.
+pub struct Gradients<'a> {
+    /// `[3 H]` or `[2 H]` rows.
+    pub projected: &'a mut [f32],
+    /// H.
+    pub hidden: usize,
+    /// `[H]` rows, where queries are apart.
+    pub query: Option<&'a mut [f32]>,
+}
+
+impl Gradients<'_> {
+    fn query(&mut self) -> Target<'_> {
+        if self.query.is_none() {
+            return self.part(0);
+        }
+        Target { values: self.query.as_deref_mut().unwrap_or_default(), rows: self.hidden, first: 0 }
+    }
+
+    fn key(&mut self) -> Target<'_> {
+        self.part(if self.query.is_some() { 0 } else { 1 })
+    }
+
+    fn value(&mut self) -> Target<'_> {
+        self.part(if self.query.is_some() { 1 } else { 2 })
+    }
+
+    fn part(&mut self, part: usize) -> Target<'_> {
+        let rows = if self.query.is_some() { 2 * self.hidden } else { 3 * self.hidden };
+        Target { values: self.projected, rows, first: part * self.hidden }
+    }
+}
+
+/// What is the same for all sequences of a layer.
+#[derive(Clone, Copy)]
+pub struct Attention {
+    /// Instruction set.
+    pub isa: Isa,
+    /// N.
+    pub heads: usize,
+    /// D.
+    pub size: usize,
+    /// Longest sequence of the model: distance of two queries' mask indices.
+    pub positions: usize,
+    /// Dropout of the probabilities.
+    pub dropout: Option<Dropout>,
+}
+
+/// Where a sequence lies.
+#[derive(Clone)]
+pub struct Place {
+    /// Columns of its keys and values.
+    pub keys: Range<usize>,
+    /// Columns of its queries: as many, or the first alone.
+    pub queries: Range<usize>,
+    /// Index within the step of its first token.
+    pub first_token: u64,
+}
+
+/// Buffers of a worker, for one head.
+#[derive(Default)]
+pub struct Scratch {
+    keys: Buffer,
+    values: Buffer,
+    queries: Buffer,
+    output_gradient: Buffer,
+    scores: Buffer,
+    score_gradient: Buffer,
+    mask: Buffer,
+    panel: Buffer,
+    query_tokens: Buffer,
+    gradient_tokens: Buffer,
+    key_gradient: Buffer,
+    value_gradient: Buffer,
+}
+
+impl Scratch {
+    /// Room for sequences of `longest` tokens.
+    pub fn fit(&mut self, isa: Isa, size: usize, longest: usize) {
+        let padded = longest.next_multiple_of(isa.width);
+        for buffer in [&mut self.keys, &mut self.values, &mut self.queries, &mut self.output_gradient] {
+            buffer.fit(size * padded);
+        }
+        for buffer in [&mut self.scores, &mut self.score_gradient, &mut self.mask] {
+            buffer.fit(longest * isa.width);
+        }
+        self.panel.fit(size * isa.width);
+        let wide = size.next_multiple_of(isa.width);
+        for buffer in [&mut self.query_tokens, &mut self.gradient_tokens] {
+            buffer.fit(longest * wide);
+        }
+        for buffer in [&mut self.key_gradient, &mut self.value_gradient] {
+            buffer.fit(longest * size);
+        }
+    }
+}
+
+/// Query, key and value of a layer.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Queries.
+    pub query: Source<'a>,
+    /// Keys.
+    pub key: Source<'a>,
+    /// Values.
+    pub value: Source<'a>,
+}
+
+impl Attention {
+    fn scale(&self) -> f32 {
+        1.0 / (self.size as f32).sqrt()
+    }
+
+    /// Context of one sequence, all heads; `log_sums` is `[N, columns]` of the query array.
+    pub fn forward(
+        &self,
+        place: &Place,
+        inputs: Inputs,
+        context: &mut Target,
+        log_sums: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let columns = log_sums.len() / self.heads;
+        for head in 0..self.heads {
+            let log_sums = &mut log_sums[head * columns..][place.queries.clone()];
+            self.gather(place, inputs, head, scratch);
+            for (panel, log_sums) in log_sums.chunks_mut(self.isa.width).enumerate() {
+                self.forward_panel(place, head, panel, log_sums, scratch);
+                let first = place.queries.start + panel * self.isa.width;
+                let lanes = log_sums.len();
+                scatter_panels(self, head, &scratch.panel, context, first..first + lanes);
+            }
+        }
+    }
+
+    /// Keys and values as rows, queries as scaled panels, each contiguous.
+    fn gather(&self, place: &Place, inputs: Inputs, head: usize, scratch: &mut Scratch) {
+        gather_rows(self, head, inputs.key, place.keys.clone(), &mut scratch.keys);
+        gather_rows(self, head, inputs.value, place.keys.clone(), &mut scratch.values);
+        gather_panels(self, head, inputs.query, place.queries.clone(), self.scale(), &mut scratch.queries);
+    }
+
+    fn forward_panel(&self, place: &Place, head: usize, panel: usize, log_sums: &mut [f32], scratch: &mut Scratch) {
+        let (keys, width) = (place.keys.len(), self.isa.width);
+        let lanes = log_sums.len();
+        self.scores(keys, lanes, panel, scratch);
+        let dropped = self.mask(place, head, panel, lanes, &mut scratch.mask);
+        let scores = &mut scratch.scores[..keys * width];
+        let mask = dropped.then_some(&scratch.mask[..keys * width]);
+        let (mut inverse, mut log_sum) = ([0.0; MAX_WIDTH], [0.0; MAX_WIDTH]);
+        softmax::forward(self.isa, scores, mask, &mut inverse[..width], &mut log_sum[..width]);
+        log_sums.copy_from_slice(&log_sum[..lanes]);
+        self.times_values(keys, lanes, scratch);
+        softmax::scale_lanes(self.isa, &mut scratch.panel, &inverse[..width]);
+    }
+
+    /// `S = K q`, `[n, W]`.
+    fn scores(&self, keys: usize, lanes: usize, panel: usize, scratch: &mut Scratch) {
+        let (width, size) = (self.isa.width, self.size);
+        Product {
+            m: keys,
+            n: lanes,
+            k: size,
+            left: Left::Columns { values: &scratch.keys, stride: keys.next_multiple_of(width) },
+            right: &scratch.queries[panel * size * width..],
+            right_panel: 0,
+            start: Start::Zero,
+            output: &mut scratch.scores,
+            output_panel: 0,
+            output_row: width,
+        }
+        .run(self.isa, false);
+    }
+
+    /// `context = V P`, `[D, W]`.
+    fn times_values(&self, keys: usize, lanes: usize, scratch: &mut Scratch) {
+        let width = self.isa.width;
+        Product {
+            m: self.size,
+            n: lanes,
+            k: keys,
+            left: Left::Rows { values: &scratch.values, stride: keys.next_multiple_of(width) },
+            right: &scratch.scores,
+            right_panel: 0,
+            start: Start::Zero,
+            output: &mut scratch.panel,
+            output_panel: 0,
+            output_row: width,
+        }
+        .run(self.isa, false);
+    }
+
+    /// Fills the mask of a panel of queries; false where nothing is dropped.
+    fn mask(&self, place: &Place, head: usize, panel: usize, lanes: usize, mask: &mut [f32]) -> bool {
+        let Some(dropout) = &self.dropout else { return false };
+        let width = self.isa.width;
+        let mut first = [0; MAX_WIDTH];
+        for (lane, first) in first[..lanes].iter_mut().enumerate() {
+            let query = place.first_token + (panel * width + lane) as u64;
+            *first = (query * self.heads as u64 + head as u64) * self.positions as u64;
+        }
+        dropout.fill(self.isa, &first[..lanes], &mut mask[..place.keys.len() * width]);
+        true
+    }
+
+    /// Gradients of one sequence's queries, keys and values, all heads; every value of its columns is set.
+    pub fn backward(
+        &self,
+        place: &Place,
+        inputs: Inputs,
+        gradient: Source,
+        log_sums: &[f32],
+        targets: &mut Gradients,
+        scratch: &mut Scratch,
+    ) {
+        let columns = log_sums.len() / self.heads;
+        for head in 0..self.heads {
+            let log_sums = &log_sums[head * columns..][place.queries.clone()];
+            self.gather(place, inputs, head, scratch);
+            gather_panels(self, head, gradient, place.queries.clone(), 1.0, &mut scratch.output_gradient);
+            gather_tokens(self, head, gradient, place.queries.clone(), 1.0, &mut scratch.gradient_tokens);
+            gather_tokens(self, head, inputs.query, place.queries.clone(), self.scale(), &mut scratch.query_tokens);
+            for (panel, log_sums) in log_sums.chunks(self.isa.width).enumerate() {
+                self.backward_panel(place, head, panel, log_sums, scratch);
+                let first = place.queries.start + panel * self.isa.width;
+                scatter_panels(self, head, &scratch.panel, &mut targets.query(), first..first + log_sums.len());
+            }
+            scatter_tokens(self, head, &scratch.key_gradient, &mut targets.key(), place.keys.clone());
+            scatter_tokens(self, head, &scratch.value_gradient, &mut targets.value(), place.keys.clone());
+        }
+    }
+
+    fn backward_panel(&self, place: &Place, head: usize, panel: usize, log_sums: &[f32], scratch: &mut Scratch) {
+        let (keys, width, lanes) = (place.keys.len(), self.isa.width, log_sums.len());
+        self.scores(keys, lanes, panel, scratch);
+        self.probability_gradient(keys, lanes, panel, scratch);
+        let dropped = self.mask(place, head, panel, lanes, &mut scratch.mask);
+        let mut log_sum = [0.0; MAX_WIDTH];
+        log_sum[..lanes].copy_from_slice(log_sums);
+        softmax::backward(
+            self.isa,
+            &mut scratch.scores[..keys * width],
+            &mut scratch.score_gradient[..keys * width],
+            dropped.then_some(&scratch.mask[..keys * width]),
+            &log_sum[..width],
+        );
+        let queries = place.queries.len();
+        self.add_outer(keys, lanes, panel, queries, Outer::Value, scratch);
+        self.add_outer(keys, lanes, panel, queries, Outer::Key, scratch);
+        self.query_gradient(keys, lanes, scratch);
+    }
+
+    /// `dP = V dO`, `[n, W]`.
+    fn probability_gradient(&self, keys: usize, lanes: usize, panel: usize, scratch: &mut Scratch) {
+        let (width, size) = (self.isa.width, self.size);
+        Product {
+            m: keys,
+            n: lanes,
+            k: size,
+            left: Left::Columns { values: &scratch.values, stride: keys.next_multiple_of(width) },
+            right: &scratch.output_gradient[panel * size * width..],
+            right_panel: 0,
+            start: Start::Zero,
+            output: &mut scratch.score_gradient,
+            output_panel: 0,
+            output_row: width,
+        }
+        .run(self.isa, false);
+    }
+
+    /// `dV += P dOᵀ` or `dK += dS qᵀ`, `[n, D]`, over the queries of a panel.
+    fn add_outer(&self, keys: usize, lanes: usize, panel: usize, queries: usize, outer: Outer, scratch: &mut Scratch) {
+        let (width, size) = (self.isa.width, self.size);
+        let (left, right, output) = match outer {
+            Outer::Value => (&scratch.scores, &scratch.gradient_tokens, &mut scratch.value_gradient),
+            Outer::Key => (&scratch.score_gradient, &scratch.query_tokens, &mut scratch.key_gradient),
+        };
+        Product {
+            m: keys,
+            n: size,
+            k: lanes,
+            left: Left::Panels { values: left, panel: 0 },
+            right: &right[panel * width * width..],
+            right_panel: queries * width,
+            start: if panel == 0 { Start::Zero } else { Start::Output },
+            output,
+            output_panel: width,
+            output_row: size,
+        }
+        .run(self.isa, true);
+    }
+
+    /// `dQ = Kᵀ dS / √D`, `[D, W]`.
+    fn query_gradient(&self, keys: usize, lanes: usize, scratch: &mut Scratch) {
+        let width = self.isa.width;
+        Product {
+            m: self.size,
+            n: lanes,
+            k: keys,
+            left: Left::Rows { values: &scratch.keys, stride: keys.next_multiple_of(width) },
+            right: &scratch.score_gradient,
+            right_panel: 0,
+            start: Start::Zero,
+            output: &mut scratch.panel,
+            output_panel: 0,
+            output_row: width,
+        }
+        .run(self.isa, false);
+        let scale = [self.scale(); MAX_WIDTH];
+        softmax::scale_lanes(self.isa, &mut scratch.panel, &scale[..width]);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Outer {
+    Value,
+    Key,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Arrays of floats that begin on a cache line, so that no vector of a panel straddles two.
+
+use std::ops::{Deref, DerefMut};
+
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// A growing array of floats on whole cache lines.
+#[derive(Clone, Default)]
+pub struct Buffer {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Buffer {
+    /// Zeros, as fresh pages that take memory only once they are written.
+    pub fn zeros(len: usize) -> Buffer {
+        Buffer { lines: bytemuck::zeroed_vec(len.div_ceil(16)), len }
+    }
+
+    /// Makes the array `len` long. Allocates only to become longer than it ever was; old values stay.
+    pub fn fit(&mut self, len: usize) {
+        if self.lines.len() < len.div_ceil(16) {
+            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        }
+        self.len = len;
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_begins_on_a_line_and_keeps_its_values() {
+        let mut buffer = Buffer::zeros(3);
+        buffer[2] = 7.0;
+        buffer.fit(1000);
+        assert_eq!((buffer.as_ptr() as usize % 64, buffer[2], buffer[999], buffer.len()), (0, 7.0, 0.0, 1000));
+        let place = buffer.as_ptr();
+        buffer.fit(2);
+        buffer.fit(1000);
+        assert_eq!(buffer.as_ptr(), place);
+    }
+}

@@ -1,0 +1,111 @@
+//! One encoder layer over a micro-batch (Devlin et al. 2019, Section 3): attention, then the feed-forward block, each with
+//! dropout, residual sum and LayerNorm after it.
+//!
+//! Under a sequence head only first tokens are read of the last layer's output. There, queries are computed for the
+//! selected columns alone, and all after the attention runs on those Q columns; keys and values are those of all T.
+
+mod backward;
+mod forward;
+
+pub use backward::backward;
+pub use forward::forward;
+
+use super::attention::{Attention, Inputs, Place, Source};
+use super::dense::Dense;
+use super::micro_batch::Sequence;
+use super::workspace::{Columns, LayerTape, Model};
+use crate::engine::dropout::Site;
+
+/// A layer at work on a micro-batch.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    /// The model.
+    pub model: &'a Model<'a>,
+    /// Number of the layer.
+    pub layer: usize,
+    /// Columns of the micro-batch.
+    pub columns: &'a Columns,
+    /// Sequences of the micro-batch.
+    pub sequences: &'a [Sequence],
+}
+
+impl<'a> Step<'a> {
+    /// Whether only selected columns go on after the attention.
+    fn selects(&self) -> bool {
+        self.layer + 1 == self.model.layout.layers.len() && !self.columns.selected.is_empty()
+    }
+
+    /// Q.
+    fn queries(&self) -> usize {
+        if self.selects() { self.columns.selected.len() } else { self.columns.count }
+    }
+
+    /// Token numbers of the Q columns.
+    fn query_tokens(&self) -> &'a [u64] {
+        if self.selects() { &self.columns.selected_tokens } else { &self.columns.tokens }
+    }
+
+    fn dense(&self, inputs: usize, outputs: usize, columns: usize) -> Dense {
+        Dense { isa: self.model.isa, inputs, outputs, columns }
+    }
+
+    /// H to H over the Q columns: attention's output projection.
+    fn attention_output(&self) -> Dense {
+        let hidden = self.model.config.hidden_size;
+        self.dense(hidden, hidden, self.queries())
+    }
+
+    fn intermediate(&self) -> Dense {
+        self.dense(self.model.config.hidden_size, self.model.config.intermediate_size, self.queries())
+    }
+
+    fn output(&self) -> Dense {
+        self.dense(self.model.config.intermediate_size, self.model.config.hidden_size, self.queries())
+    }
+
+    /// The projections of all columns: 3 H rows, or 2 H where queries are apart.
+    fn projection(&self) -> Dense {
+        let hidden = self.model.config.hidden_size;
+        self.dense(hidden, if self.selects() { 2 * hidden } else { 3 * hidden }, self.columns.count)
+    }
+
+    /// Values of the weight and of the bias of query, key and value that belong to the queries of a selecting layer.
+    fn query_part(&self) -> (usize, usize) {
+        let hidden = self.model.config.hidden_size;
+        if self.selects() { (hidden * hidden, hidden) } else { (0, 0) }
+    }
+
+    fn attention(&self) -> Attention {
+        let config = self.model.config;
+        Attention {
+            isa: self.model.isa,
+            heads: config.num_attention_heads,
+            size: self.model.head_size(),
+            positions: config.max_position_embeddings,
+            dropout: self.model.dropout(Site::AttentionProbabilities(self.layer), config.attention_probs_dropout_prob),
+        }
+    }
+
+    fn inputs<'t>(&self, tape: &'t LayerTape) -> Inputs<'t> {
+        let hidden = self.model.config.hidden_size;
+        let source = |rows: usize, first: usize| Source { values: &tape.projected, rows, first };
+        if self.selects() {
+            let query = Source { values: &tape.query, rows: hidden, first: 0 };
+            return Inputs { query, key: source(2 * hidden, 0), value: source(2 * hidden, hidden) };
+        }
+        let rows = 3 * hidden;
+        Inputs { query: source(rows, 0), key: source(rows, hidden), value: source(rows, 2 * hidden) }
+    }
+
+    /// Where the sequences' keys and queries are.
+    fn places(&self) -> impl Iterator<Item = Place> + 'a {
+        let (selects, first) = (self.selects(), self.columns.tokens.first().copied().unwrap_or(0));
+        let tokens = &self.columns.tokens;
+        debug_assert!(tokens.is_empty() || tokens[0] == first);
+        self.sequences.iter().enumerate().map(move |(at, sequence)| Place {
+            keys: sequence.columns(),
+            queries: if selects { at..at + 1 } else { sequence.columns() },
+            first_token: tokens[sequence.start],
+        })
+    }
+}

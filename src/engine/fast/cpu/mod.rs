@@ -1,0 +1,184 @@
+//! The fast engine on the CPU.
+//!
+//! A batch is cut into micro-batches of whole sequences ([`micro_batch`]). A worker takes one, runs it forward and
+//! backward through all layers with sequential products while its activations stay in cache, and adds its gradients in
+//! turn to the one gradient there is ([`turns`]). Activations lie in panels with one token a lane ([`panel`]). Results
+//! depend on the number of workers (it decides the cut), not on their order.
+
+mod activation;
+mod add_norm;
+mod attention;
+mod buffer;
+mod crew;
+mod dense;
+mod embedding;
+mod head;
+mod layer;
+mod mask;
+mod micro_batch;
+mod optimizer;
+mod panel;
+mod pass;
+mod product;
+mod shared;
+mod simd;
+mod transpose;
+mod turns;
+mod workspace;
+
+use super::flat::FlatLayout;
+use crate::encode::Batch;
+use crate::engine::input::{check_batch, check_names};
+use crate::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
+use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::task::Head;
+use buffer::Buffer;
+use crew::Crew;
+use optimizer::{Moments, Optimizer, State};
+use pass::{Pass, Workspace};
+use simd::Isa;
+use std::sync::{Mutex, PoisonError};
+
+/// A BERT-like encoder with a head, its gradient and its moments, in 32-bit floats.
+pub struct Cpu {
+    config: EncoderConfig,
+    head: Head,
+    num_labels: usize,
+    layout: FlatLayout,
+    isa: Isa,
+    crew: Crew,
+    parameters: Buffer,
+    moments: Moments,
+    optimizer: Optimizer,
+    workspace: Mutex<Workspace>,
+}
+
+impl Cpu {
+    /// An engine with so many workers, starting from `values` in the order of [`parameters`].
+    ///
+    /// # Errors
+    /// Values that do not fit the config's parameters.
+    pub fn new(
+        config: EncoderConfig,
+        head: Head,
+        num_labels: usize,
+        values: &[NamedArray],
+        workers: usize,
+    ) -> Result<Cpu, EngineError> {
+        Cpu::with(Isa::best(), config, head, num_labels, values, workers)
+    }
+
+    fn with(
+        isa: Isa,
+        config: EncoderConfig,
+        head: Head,
+        num_labels: usize,
+        values: &[NamedArray],
+        workers: usize,
+    ) -> Result<Cpu, EngineError> {
+        check_names(&parameters(&config, head, num_labels), values)?;
+        let layout = FlatLayout::new(&config, head, num_labels);
+        let mut parameters = Buffer::zeros(layout.len);
+        layout.scatter(values, &mut parameters);
+        let optimizer = Optimizer::new(isa, &layout, config.hidden_size);
+        let (crew, moments) = (Crew::new(workers), Moments::default());
+        let workspace = Mutex::new(Workspace::new(crew.workers(), &layout));
+        Ok(Cpu { config, head, num_labels, layout, isa, crew, parameters, moments, optimizer, workspace })
+    }
+
+    /// Gradient and moments exist from the first training step on: an engine that only predicts needs neither.
+    fn make_room(&mut self) {
+        if self.moments.gradients.is_empty() {
+            let zeros = || Buffer::zeros(self.layout.len);
+            self.moments = Moments { gradients: zeros(), first: zeros(), second: zeros() };
+        }
+    }
+
+    fn touch(&mut self, batch: &Batch) {
+        batch.input_ids.iter().for_each(|word| self.optimizer.touch_word(*word as usize));
+        self.optimizer.touch_positions(batch.lengths().max().unwrap_or(0));
+    }
+
+    fn named(&self, buffer: &[f32]) -> Vec<NamedArray> {
+        if buffer.is_empty() { Vec::new() } else { self.layout.gather(buffer) }
+    }
+}
+
+impl Predictor for Cpu {
+    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
+        check_batch(batch, &self.config, self.num_labels)?;
+        let pass = self.pass(None);
+        // A workspace holds nothing from one pass to the next: one left by a panic is as good as new.
+        let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let (loss_sum, outputs) = pass.predict(&self.crew, batch, &mut workspace);
+        let logits = match self.head {
+            Head::Span => {
+                let (start, end) = outputs.into_iter().map(pass::halves).unzip();
+                Logits::Span { start, end }
+            }
+            Head::Classification | Head::Regression => Logits::Sequence(outputs),
+        };
+        Ok(Prediction { logits, loss_sum })
+    }
+}
+
+impl Cpu {
+    fn pass<'a>(&'a self, part: Option<&'a StepPart>) -> Pass<'a> {
+        let (isa, head, num_labels) = (self.isa, self.head, self.num_labels);
+        Pass { isa, config: &self.config, head, num_labels, layout: &self.layout, parameters: &self.parameters, part }
+    }
+}
+
+impl Engine for Cpu {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+        check_batch(batch, &self.config, self.num_labels)?;
+        self.make_room();
+        self.touch(batch);
+        let mut gradients = std::mem::take(&mut self.moments.gradients);
+        let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let loss = self.pass(Some(part)).accumulate(&self.crew, batch, &mut workspace, &mut gradients);
+        drop(workspace);
+        self.moments.gradients = gradients;
+        loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))
+    }
+
+    fn update(&mut self, update: &Update) -> Result<f64, EngineError> {
+        self.make_room();
+        let Moments { gradients, first, second } = &mut self.moments;
+        let state = State { parameters: &mut self.parameters, gradients, first, second };
+        Ok(self.optimizer.update(&self.crew, state, update))
+    }
+
+    fn gradients(&self) -> Result<Vec<NamedArray>, EngineError> {
+        Ok(self.named(&self.moments.gradients))
+    }
+
+    fn parameters(&self) -> Result<Vec<NamedArray>, EngineError> {
+        Ok(self.named(&self.parameters))
+    }
+
+    fn save(&self) -> Result<EngineState, EngineError> {
+        Ok(EngineState {
+            parameters: self.named(&self.parameters),
+            first_moments: self.named(&self.moments.first),
+            second_moments: self.named(&self.moments.second),
+        })
+    }
+
+    fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
+        let known: Vec<Parameter> = self.layout.entries().iter().map(|(parameter, _)| parameter.clone()).collect();
+        check_names(&known, &state.parameters)?;
+        self.layout.scatter(&state.parameters, &mut self.parameters);
+        self.moments = Moments::default();
+        if !state.first_moments.is_empty() {
+            self.make_room();
+            self.layout.scatter(&state.first_moments, &mut self.moments.first);
+            self.layout.scatter(&state.second_moments, &mut self.moments.second);
+            self.optimizer.restored(&self.moments.first, &self.moments.second);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Vectors of the instruction set found at run time: AVX-512, AVX2 or NEON, through `pulp`, in one binary.
+//!
+//! An operation is a value that implements [`pulp::WithSimd`]; [`Isa::run`] compiles its body once per instruction set
+//! and calls the best one. Everything called inside must be `#[inline(always)]`, or it loses the instruction set.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// The instruction set in use.
+#[derive(Clone, Copy, Debug)]
+pub struct Isa {
+    arch: Arch,
+    /// Columns of a panel: two vectors.
+    pub width: usize,
+}
+
+impl Isa {
+    /// The best one of this machine.
+    pub fn best() -> Isa {
+        Isa::of(Arch::new())
+    }
+
+    /// Every one this machine has, for tests.
+    #[cfg(test)]
+    pub fn all() -> Vec<Isa> {
+        #[allow(unused_mut, reason = "only x86 adds to it")]
+        let mut found = vec![Isa::of(Arch::Scalar), Isa::best()];
+        #[cfg(target_arch = "x86_64")]
+        found.extend(pulp::x86::V3::try_new().map(|v3| Isa::of(Arch::V3(v3))));
+        found
+    }
+
+    fn of(arch: Arch) -> Isa {
+        struct Width;
+        impl WithSimd for Width {
+            type Output = usize;
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> usize {
+                2 * S::F32_LANES
+            }
+        }
+        Isa { arch, width: arch.dispatch(Width) }
+    }
+
+    /// Runs an operation with this instruction set.
+    pub fn run<Operation: WithSimd>(self, operation: Operation) -> Operation::Output {
+        self.arch.dispatch(operation)
+    }
+}
+
+/// A slice as vectors; its length must be a multiple of theirs.
+#[inline(always)]
+pub fn vectors<S: Simd>(values: &[f32]) -> &[S::f32s] {
+    let (vectors, rest) = S::as_simd_f32s(values);
+    debug_assert!(rest.is_empty(), "panels are whole vectors");
+    vectors
+}
+
+/// The same, to write.
+#[inline(always)]
+pub fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
+    let (vectors, rest) = S::as_mut_simd_f32s(values);
+    debug_assert!(rest.is_empty(), "panels are whole vectors");
+    vectors
+}
+
+/// `e^x` to 2e-7 relative, 0 for x below -87: `2^n e^r` with `|r| ≤ ln 2 / 2` and a polynomial of degree 6 for `e^r`
+/// (minimax fit of relative error, 3e-9).
+#[inline(always)]
+pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    const ROUNDER: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer in the low bits
+    let splat = |value: f32| simd.splat_f32s(value);
+    let x = simd.min_f32s(simd.max_f32s(x, splat(-87.0)), splat(88.0));
+    let shifted = simd.mul_add_f32s(x, splat(std::f32::consts::LOG2_E), splat(ROUNDER));
+    let n = simd.sub_f32s(shifted, splat(ROUNDER));
+    // ln 2 in two parts, the first with few bits, so that n · first is exact.
+    let r = simd.mul_add_f32s(n, splat(-0.693_359_4), x);
+    let r = simd.mul_add_f32s(n, splat(2.121_944_4e-4), r);
+    let mut tail = splat(0.001_381_461);
+    for coefficient in [0.008_368_71, 0.041_668_39, 0.166_665_21, 0.499_999_94] {
+        tail = simd.mul_add_f32s(tail, r, splat(coefficient));
+    }
+    let e = simd.mul_add_f32s(simd.mul_f32s(tail, r), r, simd.add_f32s(r, splat(1.0)));
+    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    let power = simd.transmute_f32s_u32s(simd.add_u32s(exponent, simd.splat_u32s(0x3f80_0000)));
+    simd.mul_f32s(e, power)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A function of one vector applied to every value, with each instruction set.
+    pub fn mapped<F: for<'a> Fn(&'a [f32]) -> Mapped<'a> + Copy>(values: &[f32], f: F) -> Vec<(Isa, Vec<f32>)> {
+        Isa::all()
+            .into_iter()
+            .map(|isa| {
+                let mut padded = values.to_vec();
+                padded.resize(values.len().next_multiple_of(isa.width), 0.0);
+                let mut out = isa.run(f(&padded));
+                out.truncate(values.len());
+                (isa, out)
+            })
+            .collect()
+    }
+
+    /// An operation over a slice of whole vectors.
+    pub struct Mapped<'a> {
+        pub values: &'a [f32],
+        pub which: Which,
+    }
+
+    #[derive(Clone, Copy)]
+    pub enum Which {
+        Exp,
+    }
+
+    impl WithSimd for Mapped<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+            let mut out = self.values.to_vec();
+            for value in vectors_mut::<S>(&mut out) {
+                *value = match self.which {
+                    Which::Exp => exp(simd, *value),
+                };
+            }
+            out
+        }
+    }
+
+    // Expected: the platform's exp in double precision.
+    #[test]
+    fn exp_is_good_to_two_roundings() {
+        let points: Vec<f32> = (-8600..=8800).map(|at| at as f32 / 100.0).collect();
+        for (isa, out) in mapped(&points, |values| Mapped { values, which: Which::Exp }) {
+            for (x, y) in points.iter().zip(out) {
+                let expected = f64::from(*x).exp();
+                assert!((f64::from(y) / expected - 1.0).abs() < 2.5e-7, "{isa:?}: exp({x}) = {y}");
+            }
+        }
+    }
+}

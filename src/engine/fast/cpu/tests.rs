@@ -1,0 +1,205 @@
+//! The whole engine against the reference engine: same weights, same batches, same seed, dropout on. Both compute in 32
+//! bits, so that they differ by roundings: 1e-4 of a gradient's norm, as the golden data's README allows.
+
+use super::*;
+use crate::encode::{Features, Target};
+use crate::engine::reference::Reference;
+use crate::engine::weights::{Initialization, starting_values};
+use crate::random::{Purpose, Stream};
+use std::collections::BTreeMap;
+
+/// Sizes that fill no vector, tile or panel, and ones that do.
+const SHAPES: [(usize, usize, usize, &str); 3] = [(20, 2, 44, "gelu"), (36, 3, 50, "gelu_new"), (64, 2, 128, "relu")];
+
+fn config(hidden: usize, heads: usize, wide: usize, activation: &str) -> EncoderConfig {
+    let text = format!(
+        r#"{{"model_type": "bert", "vocab_size": 97, "hidden_size": {hidden}, "num_hidden_layers": 3,
+            "num_attention_heads": {heads}, "intermediate_size": {wide}, "hidden_act": "{activation}",
+            "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.2, "max_position_embeddings": 70,
+            "type_vocab_size": 2, "layer_norm_eps": 1e-12}}"#
+    );
+    EncoderConfig::parse(&text).unwrap()
+}
+
+fn start(config: &EncoderConfig, head: Head, labels: usize) -> Vec<NamedArray> {
+    let how = Initialization { seed: 3, initializer_range: 0.2, truncated_normal: false };
+    let mut values = starting_values(&parameters(config, head, labels), BTreeMap::new(), &how);
+    for (site, array) in values.iter_mut().enumerate() {
+        let noise = Stream::new(9, Purpose::Synthetic).normals(site as u32, array.values.len());
+        array.values.iter_mut().zip(noise).for_each(|(value, noise)| *value += 0.05 * noise as f32);
+    }
+    values
+}
+
+/// Sequences of lengths 3 to 69 in no order.
+fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
+    let stream = Stream::new(4, Purpose::Synthetic);
+    let draw = |row: usize, at: u64, below: u32| stream.bits(u64::from(round), row as u32, at) % below;
+    let features: Vec<Features> = (0..sequences)
+        .map(|row| {
+            let length = 3 + draw(row, 1000, 67) as usize;
+            let target = match head {
+                Head::Classification => Target::Class(draw(row, 1001, labels as u32)),
+                Head::Regression => Target::Value(draw(row, 1001, 500) as f32 / 100.0),
+                Head::Span => Target::Span(draw(row, 1001, length as u32), draw(row, 1002, length as u32)),
+            };
+            Features {
+                example: row,
+                input_ids: (0..length).map(|at| draw(row, at as u64, 97)).collect(),
+                token_type_ids: (0..length).map(|at| u32::from(at * 2 > length)).collect(),
+                target: Some(target),
+                window: None,
+            }
+        })
+        .collect();
+    Batch::pack(&features)
+}
+
+/// The rate is small: Adam moves a parameter whose gradient is rounding noise by the full rate, in either direction, and
+/// ReLU's gradient jumps where such a move crosses 0.
+fn update(step: u64) -> Update {
+    Update {
+        step,
+        learning_rate: 1e-4,
+        bias_correction: step.is_multiple_of(2),
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-6,
+        weight_decay: 0.01,
+        max_grad_norm: 1.0,
+    }
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+fn norm(a: &[f32]) -> f64 {
+    distance(a, &vec![0.0; a.len()])
+}
+
+/// Two engines stay together over steps of two micro-batches, in loss, gradients, norm and prediction.
+fn stay_together(fast: &mut dyn Engine, slow: &mut dyn Engine, head: Head, labels: usize, what: &str) {
+    for step in 0..3 {
+        let (first, second) = (batch(head, labels, 7, 2 * step), batch(head, labels, 4, 2 * step + 1));
+        let part = StepPart { seed: 11, step: u64::from(step), first_token: 0, first_sequence: 0, sequences: 11 };
+        let rest = StepPart { first_token: first.tokens(), first_sequence: 7, ..part };
+        for (batch, part) in [(&first, &part), (&second, &rest)] {
+            let (a, b) = (fast.accumulate(batch, part).unwrap(), slow.accumulate(batch, part).unwrap());
+            assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{what}: loss {a}, reference {b}");
+        }
+        let total = slow.gradients().unwrap().iter().map(|array| norm(&array.values).powi(2)).sum::<f64>().sqrt();
+        for (a, b) in fast.gradients().unwrap().iter().zip(slow.gradients().unwrap()) {
+            let limit = 1e-4 * norm(&b.values) + 1e-6 * total;
+            let error = distance(&a.values, &b.values);
+            assert!(error < limit, "{what} step {step}: gradient of {} off by {error}, limit {limit}", a.name);
+        }
+        let (a, b) = (fast.update(&update(step.into())).unwrap(), slow.update(&update(step.into())).unwrap());
+        assert!((a - b).abs() < 1e-4 * b, "{what}: norm {a}, reference {b}");
+        assert!(fast.gradients().unwrap().iter().all(|array| array.values.iter().all(|value| *value == 0.0)));
+        predictions_agree(&fast.predict(&first).unwrap(), &slow.predict(&first).unwrap(), what);
+    }
+}
+
+/// After a step along noisy directions logits differ by more than roundings.
+fn predictions_agree(fast: &Prediction, slow: &Prediction, what: &str) {
+    let rows = |prediction: &Prediction| match &prediction.logits {
+        Logits::Sequence(rows) => rows.concat(),
+        Logits::Span { start, end } => [start.concat(), end.concat()].concat(),
+    };
+    let (a, b) = (rows(fast), rows(slow));
+    assert_eq!(a.len(), b.len());
+    assert!(distance(&a, &b) < 1e-3 * norm(&b).max(1.0), "{what}: logits {}", distance(&a, &b));
+    let (a, b) = (fast.loss_sum.unwrap(), slow.loss_sum.unwrap());
+    assert!((a - b).abs() < 1e-3 * b.max(1.0), "{what}: loss {a}, reference {b}");
+}
+
+#[test]
+fn steps_with_dropout_follow_the_reference_engine() {
+    for (hidden, heads, wide, activation) in SHAPES {
+        for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1), (Head::Span, 2)] {
+            let config = config(hidden, heads, wide, activation);
+            let values = start(&config, head, labels);
+            for isa in Isa::all() {
+                let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+                let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+                stay_together(&mut fast, &mut slow, head, labels, &format!("{hidden} {activation} {head:?} {isa:?}"));
+            }
+        }
+    }
+}
+
+fn fast(workers: usize) -> (Cpu, EncoderConfig) {
+    let config = config(64, 2, 128, "gelu");
+    let values = start(&config, Head::Classification, 3);
+    (Cpu::new(config.clone(), Head::Classification, 3, &values, workers).unwrap(), config)
+}
+
+fn steps(engine: &mut Cpu, steps: std::ops::Range<u64>) {
+    for step in steps {
+        let part = StepPart { seed: 1, step, first_token: 0, first_sequence: 0, sequences: 9 };
+        engine.accumulate(&batch(Head::Classification, 3, 9, step as u32), &part).unwrap();
+        engine.update(&update(step)).unwrap();
+    }
+}
+
+#[test]
+fn the_same_steps_give_the_same_bytes() {
+    let ((mut once, _), (mut again, _)) = (fast(3), fast(3));
+    steps(&mut once, 0..5);
+    steps(&mut again, 0..5);
+    assert_eq!(once.save().unwrap(), again.save().unwrap());
+}
+
+#[test]
+fn a_restored_engine_ends_with_the_bytes_of_an_uninterrupted_one() {
+    let ((mut whole, _), (mut begun, _), (mut resumed, _)) = (fast(2), fast(2), fast(2));
+    steps(&mut whole, 0..6);
+    steps(&mut begun, 0..3);
+    steps(&mut resumed, 0..1);
+    resumed.restore(&begun.save().unwrap()).unwrap();
+    steps(&mut resumed, 3..6);
+    assert_eq!(whole.save().unwrap(), resumed.save().unwrap());
+}
+
+// A product's sum runs in one order whatever else is in its panel: a sequence's logits are equal to the bit when its
+// lanes are used alike, and within rounding when a narrower tile is used.
+#[test]
+fn a_sequence_gives_what_it_gives_alone() {
+    let (engine, _) = fast(2);
+    let all = batch(Head::Classification, 3, 9, 0);
+    let Logits::Sequence(together) = engine.predict(&all).unwrap().logits else { unreachable!() };
+    for (at, row) in together.iter().enumerate() {
+        let tokens = all.cumulative_lengths[at] as usize..all.cumulative_lengths[at + 1] as usize;
+        let alone = Batch {
+            input_ids: all.input_ids[tokens.clone()].to_vec(),
+            token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
+            cumulative_lengths: vec![0, tokens.len() as u32],
+            targets: crate::encode::Targets::Hidden,
+        };
+        let Logits::Sequence(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
+        assert!(distance(row, &alone[0]) < 1e-5, "{row:?} {alone:?}");
+    }
+}
+
+#[test]
+fn every_parameter_gets_a_gradient() {
+    let (mut engine, _) = fast(2);
+    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: 9 };
+    engine.accumulate(&batch(Head::Classification, 3, 9, 0), &part).unwrap();
+    for array in engine.gradients().unwrap() {
+        assert!(array.values.iter().any(|value| *value != 0.0), "{} has no gradient", array.name);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (mut engine, _) = fast(1);
+    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: 1 };
+    let mut wrong = batch(Head::Classification, 3, 1, 0);
+    wrong.input_ids[0] = 97;
+    assert!(engine.accumulate(&wrong, &part).is_err());
+    let mut hidden = batch(Head::Classification, 3, 1, 0);
+    hidden.targets = crate::encode::Targets::Hidden;
+    assert!(engine.accumulate(&hidden, &part).unwrap_err().to_string().contains("hidden targets"));
+}

@@ -1,0 +1,289 @@
+//! What a worker works with: the model, the columns of its micro-batch, what the forward pass keeps, and scratch.
+//!
+//! T columns of the micro-batch, S sequences, Q columns after the last layer's attention (S under a sequence head, which
+//! reads first tokens only; else T), H hidden size, I intermediate size, N heads.
+
+use super::attention;
+use super::buffer::Buffer;
+use super::embedding::Rows;
+use super::mask::{Dropout, MAX_WIDTH};
+use super::micro_batch::Sequence;
+use super::panel::panels_len;
+use super::simd::Isa;
+use super::turns::Turns;
+use crate::encode::Batch;
+use crate::engine::StepPart;
+use crate::engine::dropout::Site;
+use crate::engine::fast::flat::FlatLayout;
+use crate::family::EncoderConfig;
+use crate::task::Head;
+use std::ops::Range;
+
+/// Units of a layer's gradient ([`Turns`]): output, intermediate, attention output, query-key-value.
+pub const LAYER_UNITS: usize = 4;
+
+/// The model as a pass over a micro-batch sees it.
+pub struct Model<'a> {
+    /// Instruction set.
+    pub isa: Isa,
+    /// Shape and constants.
+    pub config: &'a EncoderConfig,
+    /// Kind of head.
+    pub head: Head,
+    /// Outputs of the head.
+    pub num_labels: usize,
+    /// Where parameters lie.
+    pub layout: &'a FlatLayout,
+    /// Parameters.
+    pub parameters: &'a [f32],
+    /// Gradients, where it trains.
+    pub gradients: Option<&'a Turns<'a>>,
+    /// Where in the step, where it trains.
+    pub part: Option<&'a StepPart>,
+}
+
+impl Model<'_> {
+    /// D.
+    pub fn head_size(&self) -> usize {
+        self.config.hidden_size / self.config.num_attention_heads
+    }
+
+    /// Units of the gradient: of each layer, of the head, of the embeddings.
+    pub fn units(&self) -> usize {
+        units(self.layout)
+    }
+
+    /// Dropout of hidden states, where it trains.
+    pub fn hidden_dropout(&self, site: Site) -> Option<Dropout> {
+        self.dropout(site, self.config.hidden_dropout_prob)
+    }
+
+    /// Dropout at a site, where it trains.
+    pub fn dropout(&self, site: Site, probability: f64) -> Option<Dropout> {
+        self.part.and_then(|part| Dropout::new(part, site, probability))
+    }
+
+    /// Adds to ranges of the gradient when it is the micro-batch's turn at the unit that owns them.
+    pub fn add<const N: usize>(
+        &self,
+        unit: usize,
+        micro_batch: usize,
+        ranges: [&Range<usize>; N],
+        add: impl FnOnce([&mut [f32]; N]),
+    ) {
+        if let Some(gradients) = self.gradients {
+            // SAFETY: the ranges are those of different parameters, and each parameter is named with one unit only.
+            unsafe { gradients.take(unit, micro_batch, ranges, add) }
+        }
+    }
+}
+
+/// Units of a model's gradient.
+pub fn units(layout: &FlatLayout) -> usize {
+    LAYER_UNITS * layout.layers.len() + 2
+}
+
+/// The columns of a micro-batch; the vectors are used again.
+#[derive(Default)]
+pub struct Columns {
+    /// Number of the micro-batch in its batch.
+    pub micro_batch: usize,
+    /// T.
+    pub count: usize,
+    /// Rows of the embedding tables, `[T]`.
+    pub rows: Vec<Rows>,
+    /// Token numbers within the step, `[T]`.
+    pub tokens: Vec<u64>,
+    /// Columns that the head reads, `[Q]`; all of them where it is empty.
+    pub selected: Vec<usize>,
+    /// Token numbers of those, `[Q]`.
+    pub selected_tokens: Vec<u64>,
+    /// Their own columns once selected: `0 … Q - 1`.
+    pub places: Vec<usize>,
+    /// Numbers of the sequences within the step, `[S]`.
+    pub sequences: Vec<u64>,
+}
+
+impl Columns {
+    /// Describes a micro-batch.
+    pub fn set(&mut self, micro_batch: usize, batch: &Batch, sequences: &[Sequence], model: &Model) {
+        let first = model.part.map_or(0, |part| part.first_token) as u64;
+        self.micro_batch = micro_batch;
+        self.rows.clear();
+        self.rows.extend(super::embedding::rows(batch, sequences));
+        self.count = self.rows.len();
+        self.tokens.clear();
+        for sequence in sequences {
+            let start = first + sequence.first_token as u64;
+            self.tokens.extend(start..start + sequence.length as u64);
+        }
+        self.selected.clear();
+        self.selected_tokens.clear();
+        let first_sequence = model.part.map_or(0, |part| part.first_sequence);
+        self.sequences.clear();
+        self.sequences.extend(sequences.iter().map(|sequence| (first_sequence + sequence.index) as u64));
+        self.places.clear();
+        self.places.extend(0..sequences.len());
+        if model.head != Head::Span {
+            self.selected.extend(sequences.iter().map(|sequence| sequence.start));
+            self.selected_tokens.extend(self.selected.iter().map(|column| self.tokens[*column]));
+        }
+    }
+
+    /// Mask index of row 0 of each lane of a panel of all columns; a row has `width` values.
+    pub fn first_indices(&self, panel: usize, isa: Isa, width: usize) -> [u64; MAX_WIDTH] {
+        first_indices(&self.tokens, panel, isa, width)
+    }
+}
+
+/// Mask index of row 0 of each lane of a panel; `items` are tokens or sequences of `width` values each.
+pub fn first_indices(items: &[u64], panel: usize, isa: Isa, width: usize) -> [u64; MAX_WIDTH] {
+    let mut first = [0; MAX_WIDTH];
+    let lanes = items.iter().skip(panel * isa.width).take(isa.width);
+    first.iter_mut().zip(lanes).for_each(|(first, item)| *first = item * width as u64);
+    first
+}
+
+/// What the forward pass keeps of one layer.
+#[derive(Default)]
+pub struct LayerTape {
+    /// The layer's input `[H, T]`.
+    pub input: Buffer,
+    /// Query, key, value `[3 H, T]`; in a layer with selected columns key and value `[2 H, T]`.
+    pub projected: Buffer,
+    /// Selected columns of the input `[H, Q]`, and their queries `[H, Q]`.
+    pub selected: Buffer,
+    /// Queries of the selected columns `[H, Q]`.
+    pub query: Buffer,
+    /// `log Σ exp` of the scores `[N, Q]`.
+    pub log_sums: Buffer,
+    /// Attention's context `[H, Q]`.
+    pub context: Buffer,
+    /// x̂ of the first LayerNorm `[H, Q]`.
+    pub attended_hat: Buffer,
+    /// Its `1 / √(variance + ε)` `[Q]`.
+    pub attended_inverse: Buffer,
+    /// Its output `[H, Q]`.
+    pub attended: Buffer,
+    /// Before the activation `[I, Q]`; in the backward pass its derivative.
+    pub wide: Buffer,
+    /// x̂ of the second LayerNorm `[H, Q]`.
+    pub output_hat: Buffer,
+    /// Its `1 / √(variance + ε)` `[Q]`.
+    pub output_inverse: Buffer,
+}
+
+impl LayerTape {
+    fn fit(&mut self, model: &Model, columns: usize, queries: usize) {
+        let (isa, hidden) = (model.isa, model.config.hidden_size);
+        let few = |rows: usize| panels_len(isa, rows, queries);
+        self.input.fit(panels_len(isa, hidden, columns));
+        self.projected.fit(panels_len(isa, 3 * hidden, columns));
+        for buffer in [&mut self.selected, &mut self.query] {
+            buffer.fit(few(hidden));
+        }
+        self.log_sums.fit(model.config.num_attention_heads * queries);
+        for buffer in [&mut self.context, &mut self.attended_hat, &mut self.attended, &mut self.output_hat] {
+            buffer.fit(few(hidden));
+        }
+        self.wide.fit(few(model.config.intermediate_size));
+        self.attended_inverse.fit(few(1));
+        self.output_inverse.fit(few(1));
+    }
+}
+
+/// What the forward pass keeps.
+#[derive(Default)]
+pub struct Tape {
+    /// One a layer where it trains; else two, used in turn.
+    pub layers: Vec<LayerTape>,
+    /// Output of the last layer `[H, Q]`.
+    pub output: Buffer,
+    /// x̂ of the embeddings' LayerNorm `[H, T]`.
+    pub embedding_hat: Buffer,
+    /// Its `1 / √(variance + ε)` `[T]`.
+    pub embedding_inverse: Buffer,
+}
+
+impl Tape {
+    /// Which entry a layer uses.
+    pub fn slot(&self, layer: usize) -> usize {
+        layer % self.layers.len()
+    }
+
+    /// Room for a micro-batch of so many columns and sequences.
+    pub fn fit(&mut self, model: &Model, columns: usize, sequences: usize) {
+        let (isa, hidden) = (model.isa, model.config.hidden_size);
+        let layers = model.layout.layers.len();
+        let kept = if model.gradients.is_some() { layers } else { 2 };
+        self.layers.resize_with(kept, LayerTape::default);
+        let queries = if model.head == Head::Span { columns } else { sequences };
+        for (at, layer) in self.layers.iter_mut().enumerate() {
+            let last = at + 1 == layers && model.gradients.is_some();
+            layer.fit(model, columns, if last { queries } else { columns });
+        }
+        self.output.fit(panels_len(isa, hidden, queries));
+        self.embedding_hat.fit(panels_len(isa, hidden, columns));
+        self.embedding_inverse.fit(panels_len(isa, 1, columns));
+    }
+}
+
+/// Scratch of a worker.
+#[derive(Default)]
+pub struct Work {
+    /// Gradient of the current layer's output, then of its input, `[H, T]`.
+    pub gradient: Buffer,
+    /// The same for selected columns, while both exist.
+    pub other_gradient: Buffer,
+    /// Gradient of a dense layer's output before the residual sum `[H, T]`; also a head's.
+    pub dropped: Buffer,
+    /// The activation's output `[I, T]`.
+    pub activated: Buffer,
+    /// Gradient of it `[I, T]`.
+    pub wide_gradient: Buffer,
+    /// Gradient of the context `[H, T]`.
+    pub context_gradient: Buffer,
+    /// Gradient of query, key and value `[3 H, T]`.
+    pub projected_gradient: Buffer,
+    /// Gradient of the selected queries `[H, Q]`.
+    pub query_gradient: Buffer,
+    /// A dense layer's input with features across.
+    pub transposed: Buffer,
+    /// Gradients of a LayerNorm's factor and summand `[2 H]`.
+    pub norm_gradient: Buffer,
+    /// A panel of a dropout mask `[H, W]`.
+    pub mask: Buffer,
+    /// Tokens one a row `[W, H]`.
+    pub token_rows: Buffer,
+    /// The head's: pooled output, its dropout applied, logits, their gradient.
+    pub head: [Buffer; 4],
+    /// Attention's.
+    pub attention: attention::Scratch,
+}
+
+impl Work {
+    /// Room for a micro-batch of so many columns, sequences of so many tokens.
+    pub fn fit(&mut self, model: &Model, columns: usize, longest: usize) {
+        let (isa, hidden, wide) = (model.isa, model.config.hidden_size, model.config.intermediate_size);
+        let labels = model.num_labels;
+        let len = |rows: usize| panels_len(isa, rows, columns);
+        self.activated.fit(len(wide));
+        self.mask.fit(hidden * isa.width);
+        self.token_rows.fit(hidden * isa.width);
+        for (buffer, rows) in self.head.iter_mut().zip([hidden, hidden, labels, labels]) {
+            buffer.fit(len(rows));
+        }
+        self.attention.fit(isa, model.head_size(), longest);
+        if model.gradients.is_none() {
+            return;
+        }
+        for buffer in [&mut self.gradient, &mut self.other_gradient, &mut self.dropped, &mut self.context_gradient] {
+            buffer.fit(len(hidden));
+        }
+        self.query_gradient.fit(len(hidden));
+        self.wide_gradient.fit(len(wide));
+        self.projected_gradient.fit(len(3 * hidden));
+        self.transposed.fit((2 * hidden).max(wide).next_multiple_of(2 * isa.width) * columns);
+        self.norm_gradient.fit(2 * hidden);
+    }
+}
