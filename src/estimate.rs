@@ -3,7 +3,9 @@
 //! T tokens of a micro-batch, C cells of its padded rectangle (sequences · longest), H hidden size, I intermediate
 //! size, N heads, L longest sequence, B sequences.
 
+use crate::engine::workers;
 use crate::family::{EncoderConfig, parameters};
+use crate::plan::EngineKind;
 use crate::task::Head;
 
 /// The shape of the batches a step works on.
@@ -37,6 +39,30 @@ pub fn forward_operations(config: &EncoderConfig, shape: &BatchShape) -> f64 {
     let attention = 4.0 * shape.longest as f64 * hidden;
     shape.tokens as f64 * config.num_hidden_layers as f64 * (dense + attention)
 }
+
+/// Peak memory in bytes of a training step of an engine.
+pub fn memory_of(engine: EngineKind, config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape) -> u64 {
+    match engine {
+        EngineKind::Reference => reference_memory(config, head, num_labels, shape),
+        EngineKind::Fast => fast_memory(config, head, num_labels, shape, workers()),
+    }
+}
+
+/// Peak memory in bytes of a training step of the fast engine on the CPU.
+///
+/// Four copies of the parameters (values, gradients, two moments; rows of embeddings that no batch touches take less),
+/// and for each worker what the tape and the scratch of a micro-batch hold, counted off `engine/fast/cpu/workspace.rs`:
+/// `8 H + I + N` values a token and layer, and `12 H + 3 I` a token.
+pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
+    let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+    let layer = 8 * hidden + wide + config.num_attention_heads;
+    let token = config.num_hidden_layers * layer + 12 * hidden + 3 * wide;
+    let columns = (MICRO_BATCH.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
+    4 * (4 * parameter_count(config, head, num_labels) + (workers * columns * token) as u64) + PROGRAM
+}
+
+/// Tokens of a micro-batch of the fast engine, about; whole sequences make it half a sequence more or less.
+const MICRO_BATCH: usize = 384;
 
 /// Peak memory in bytes of a training step of the reference engine.
 ///

@@ -95,11 +95,12 @@ impl Common {
             _ => Ok(()),
         };
         known("device", &self.device, &["cpu"])?;
-        known("engine", &self.engine, &[EngineKind::Reference.name()])?;
+        known("engine", &self.engine, &EngineKind::ALL.map(EngineKind::name))?;
         Ok(Options {
             only: self.only.clone(),
             seeds: self.seeds,
             limit: self.limit,
+            engine: self.engine.as_deref().and_then(EngineKind::of).unwrap_or(Options::default().engine),
             engine_given: self.engine.is_some(),
             device_given: self.device.is_some(),
             pins,

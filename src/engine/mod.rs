@@ -13,6 +13,9 @@ pub mod reference;
 pub mod weights;
 
 use crate::encode::Batch;
+use crate::family::EncoderConfig;
+use crate::plan::EngineKind;
+use crate::task::Head;
 
 /// Where a batch stands in its step, and what its loss is divided by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,6 +105,29 @@ pub enum EngineError {
     /// Weights do not fit the model.
     #[error("{0}")]
     Weights(String),
+}
+
+/// An engine of a kind on the CPU, with as many threads as the machine has, starting from `values` in the order of
+/// [`crate::family::parameters`].
+///
+/// # Errors
+/// Values that do not fit the config's parameters.
+pub fn create(
+    kind: EngineKind,
+    config: EncoderConfig,
+    head: Head,
+    num_labels: usize,
+    values: Vec<NamedArray>,
+) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(match kind {
+        EngineKind::Reference => Box::new(reference::Reference::new(config, head, num_labels, values)?),
+        EngineKind::Fast => Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, workers())?),
+    })
+}
+
+/// Threads of the fast engine on the CPU.
+pub fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// A model that predicts.

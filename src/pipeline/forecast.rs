@@ -2,10 +2,9 @@
 
 use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
 use crate::encode::{Batch, Features};
-use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{Engine, EngineError, StepPart, Update};
-use crate::estimate::{BatchShape, reference_memory};
+use crate::engine::{self, EngineError, StepPart, Update};
+use crate::estimate::{BatchShape, memory_of};
 use crate::family::parameters;
 use crate::plan::Run;
 use crate::plan::steps::total_steps;
@@ -104,7 +103,7 @@ fn memory(run: &Run, prepared: &Prepared) -> u64 {
     let longest = lengths().max().unwrap_or(0);
     let sequences = run.recipe.micro_batch_size.min(run.recipe.batch_size);
     let shape = BatchShape { sequences, longest, tokens: sequences * longest };
-    reference_memory(&prepared.config, run.task.head, run.task.num_labels(), &shape)
+    memory_of(run.engine, &prepared.config, run.task.head, run.task.num_labels(), &shape)
 }
 
 /// Two small batches of the run's own first sequences on random weights; the second one counts.
@@ -112,7 +111,7 @@ fn calibrate(run: &Run, prepared: &Prepared) -> Result<Speed, EngineError> {
     let (head, labels) = (run.task.head, run.task.num_labels());
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(&prepared.config, head, labels), BTreeMap::new(), &how);
-    let mut engine = Reference::new(prepared.config.clone(), head, labels, values)?;
+    let mut engine = engine::create(run.engine, prepared.config.clone(), head, labels, values)?;
     let sample: Vec<&Features> =
         prepared.train().flat_map(|split| split.encoded.features.iter()).take(CALIBRATION).collect();
     let batch = Batch::pack(sample);

@@ -5,13 +5,12 @@ use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
 use super::scoring::{Answers, SplitPredictions, SplitScores, predict_split, score_split};
 use super::{Keep, Pipeline, RunError, collapse, peak_memory, provenance};
 use crate::encode::EncodingCounts;
-use crate::engine::reference::Reference;
 use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{self, Engine, EngineError};
 use crate::event::{Event, Observer};
 use crate::export::{self, ExportInput, TokenizerFile};
 use crate::family::parameters;
-use crate::plan::{EngineKind, Plan, Run};
+use crate::plan::{Plan, Run};
 use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedScore, SplitReport, Status, Store};
 use crate::score::Scores;
 use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
@@ -45,7 +44,6 @@ pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Op
 
 /// The engine at the checkpoint's weights with a new head; at random ones where the spec asks for it.
 fn engine(run: &Run, prepared: &Prepared, observer: &dyn Observer) -> Result<Box<dyn Engine>, RunError> {
-    let EngineKind::Reference = run.engine;
     let (config, task, recipe) = (&prepared.config, run.task, &run.recipe);
     let parameters = parameters(config, task.head, task.num_labels());
     let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
@@ -57,8 +55,7 @@ fn engine(run: &Run, prepared: &Prepared, observer: &dyn Observer) -> Result<Box
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
     let values = starting_values(&parameters, arrays, &how);
-    let engine = Reference::new(config.clone(), task.head, task.num_labels(), values).map_err(failed)?;
-    Ok(Box::new(engine))
+    Ok(engine::create(run.engine, config.clone(), task.head, task.num_labels(), values).map_err(failed)?)
 }
 
 fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {

@@ -4,10 +4,9 @@ use super::artifacts::write_predictions;
 use super::inputs::{InputError, Inputs};
 use super::scoring::{Answers, SplitPredictions, predict_split, score_split};
 use super::{Output, RunError};
-use crate::engine::EngineError;
 use crate::engine::independent::Independent;
-use crate::engine::reference::Reference;
 use crate::engine::weights::{HeadSource, load};
+use crate::engine::{self, Engine, EngineError};
 use crate::event::Silent;
 use crate::family::{EncoderConfig, parameters};
 use crate::fetch::{CheckpointFiles, Repository, RepositoryKind, checkpoint};
@@ -106,7 +105,7 @@ impl Saved {
         for split in self.run.task.splits_with(SplitRole::Dev) {
             let prepared = inputs.split(&self.run, &self.files, split)?;
             let theirs = predict_split(&independent, &prepared.encoded)?;
-            let mine = predict_split(&ours, &prepared.encoded)?;
+            let mine = predict_split(ours.as_ref(), &prepared.encoded)?;
             let scored = score_split(self.run.task, &self.run.recipe, &prepared, &theirs, false)?;
             agreements.push(agreement(split, self.run.task, &mine, &theirs, scored.scores));
         }
@@ -131,13 +130,13 @@ impl Saved {
         for (task, split, name) in wanted {
             let run = Run { task, data: data_of(task, &self.run.data), ..self.run.clone() };
             let prepared = inputs.split(&run, &self.files, split)?;
-            let predictions = predict_split(&engine, &prepared.encoded)?;
+            let predictions = predict_split(engine.as_ref(), &prepared.encoded)?;
             write_predictions(&self.folder, task, name, &prepared, &predictions, &answers(task, &predictions))?;
         }
         Ok(())
     }
 
-    fn engine(&self) -> Result<Reference, SavedError> {
+    fn engine(&self) -> Result<Box<dyn Engine>, SavedError> {
         let task = self.run.task;
         let path = self.files.config.path.clone();
         let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
@@ -147,7 +146,7 @@ impl Saved {
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;
         let values = parameters.iter().filter_map(|parameter| loaded.arrays.remove(&parameter.name)).collect();
-        Ok(Reference::new(config, task.head, task.num_labels(), values)?)
+        Ok(engine::create(self.run.engine, config, task.head, task.num_labels(), values)?)
     }
 }
 
@@ -186,7 +185,7 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
         recipe: record.recipe.clone(),
         seed: record.seed,
         limit: record.limit,
-        engine: EngineKind::Reference,
+        engine: EngineKind::of(&record.provenance.engine).unwrap_or(EngineKind::Reference),
         device: "cpu".into(),
         dtype: record.provenance.dtype.clone(),
     })

@@ -60,13 +60,24 @@ pub struct DataSource {
 pub enum EngineKind {
     /// The plain one, in candle.
     Reference,
+    /// The hand-written one.
+    Fast,
 }
 
 impl EngineKind {
+    /// All of them.
+    pub const ALL: [EngineKind; 2] = [EngineKind::Fast, EngineKind::Reference];
+
+    /// The one of a name.
+    pub fn of(name: &str) -> Option<EngineKind> {
+        EngineKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Name in flags, run ids and records.
     pub fn name(self) -> &'static str {
         match self {
             EngineKind::Reference => "reference",
+            EngineKind::Fast => "fast",
         }
     }
 }
@@ -100,7 +111,7 @@ impl Default for Options {
             only: Vec::new(),
             seeds: None,
             limit: None,
-            engine: EngineKind::Reference,
+            engine: EngineKind::Fast,
             engine_given: false,
             device: "cpu".into(),
             device_given: false,

@@ -1,7 +1,7 @@
 //! Every resolved value of a plan and where it came from: what `repro plan` shows, so that no default is hidden.
 
 use super::resolve::resolve;
-use super::{EngineKind, Options, Resolved, Run};
+use super::{Options, Resolved, Run};
 use crate::spec::Experiment;
 use crate::task::Task;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub fn resolved(experiment: &Experiment, options: &Options, runs: &[Run]) -> Vec
     rows.push(Resolved::new("limit", limit, &flag(options.limit.is_some(), "limit")));
     rows.push(Resolved::new("engine", options.engine.name(), &flag(options.engine_given, "engine")));
     rows.push(Resolved::new("device", &options.device, &flag(options.device_given, "device")));
-    rows.push(Resolved::new("dtype", &options.dtype, &format!("engine {}", EngineKind::Reference.name())));
+    rows.push(Resolved::new("dtype", &options.dtype, &format!("engine {}", options.engine.name())));
     rows
 }
 
