@@ -132,7 +132,7 @@ fn score(
         record.scores.extend(recorded_scores(split, &predictions, &scored));
         answers.push(scored.answers);
     }
-    if let Some(reason) = collapse::reason(run.task, &answers, outcome.progress.final_loss()) {
+    if let Some(reason) = collapse::reason(run.task, &answers, &outcome.progress) {
         record.status = Status::Collapsed(reason);
     }
     Ok(())
