@@ -3,9 +3,9 @@
 use super::{CliError, hub};
 use crate::exit::Exit;
 use crate::fetch::Hub;
+use crate::nearest::{expected, nearest};
 use crate::pipeline::Output;
 use crate::plan::{self, EngineKind, Options, Plan};
-use crate::spec::nearest::{expected, nearest};
 use crate::spec::pins::Pins;
 use crate::spec::{self, Experiment, SpecError};
 use std::path::{Path, PathBuf};

@@ -11,7 +11,6 @@
 pub mod decode;
 pub mod error;
 pub mod experiment;
-pub mod nearest;
 pub mod pins;
 pub mod preset;
 pub mod recipe;
