@@ -250,6 +250,7 @@ pub fn empty_record(run: &Run, status: Status) -> Record {
         format: FORMAT,
         id: run.id.0.clone(),
         experiment: run.experiment.clone(),
+        select: Some(run.select),
         checkpoint: run.checkpoint.name.clone(),
         untrained: run.checkpoint.untrained,
         task: run.task.name.to_string(),

@@ -13,6 +13,7 @@ use crate::family::{EncoderConfig, parameters};
 use crate::fetch::{CheckpointFiles, Repository, RepositoryKind, checkpoint};
 use crate::plan::{Checkpoint, DataSource, EngineKind, Run, RunId};
 use crate::record::Record;
+use crate::spec::Select;
 use crate::task::{self, Head, Split, SplitRole, Task};
 use crate::train::TrainError;
 use std::collections::BTreeMap;
@@ -180,6 +181,7 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
     Ok(Run {
         id: RunId(id),
         experiment: record.experiment.clone(),
+        select: record.select.unwrap_or(Select::None),
         checkpoint: Checkpoint { name: model, revision: None, untrained: false },
         task,
         data: DataSource { repository: record.data.clone(), revision, files, folder: None },

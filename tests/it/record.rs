@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use repro::fetch::{Fetched, Repository, RepositoryKind, Trust};
 use repro::record::*;
 use repro::score::Metric;
+use repro::spec::Select;
 use repro::spec::recipe::*;
 use std::path::Path;
 use std::process::Command;
@@ -60,6 +61,7 @@ pub fn record(id: &str, task: &str, claim: &str, scores: &[(Metric, f64)]) -> Re
         format: FORMAT,
         id: id.into(),
         experiment: "glue".into(),
+        select: Some(Select::BestOnDev),
         checkpoint: "google-bert/bert-base-uncased".into(),
         untrained: false,
         task: task.name.into(),
@@ -176,6 +178,22 @@ fn an_unknown_field_of_a_record_is_refused() {
     let text = std::fs::read_to_string(&path).unwrap().replacen("\"id\"", "\"mood\": 1,\n  \"id\"", 1);
     std::fs::write(&path, text).unwrap();
     assert!(store.find("aa").unwrap_err().to_string().contains("unknown field `mood`"));
+}
+
+/// The records of before the rule was kept have no such line; they are read, and written again without one.
+#[test]
+fn a_record_without_its_selection_rule_stays_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let path = store.write(&sample("aa")).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\n  \"select\": \"best-on-dev\",\n"));
+    let old = text.replace("  \"select\": \"best-on-dev\",\n", "");
+    std::fs::write(&path, &old).unwrap();
+    let record = store.find("aa").unwrap().unwrap();
+    assert_eq!(record, Record { select: None, ..sample("aa") });
+    store.write(&record).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), old);
 }
 
 #[test]

@@ -101,6 +101,7 @@ fn a_recorded_run_is_not_repeated() {
     assert!(first.status.success() && second.status.success());
     assert_eq!(first.stdout, second.stdout);
     assert_eq!(record(&out), before);
+    assert_eq!(before["select"], "none", "what a spec without `select` means");
     assert!(String::from_utf8_lossy(&second.stdout).contains("sst2.accuracy"));
 }
 
