@@ -4,6 +4,7 @@ mod answers;
 mod check;
 mod console;
 mod dataset;
+mod download;
 mod embedded_hub;
 mod encode;
 mod export;
