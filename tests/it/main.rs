@@ -10,6 +10,7 @@ mod encode;
 mod export;
 mod plan;
 mod run;
+mod run_faults;
 mod sample;
 mod score;
 mod spec;

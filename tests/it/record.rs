@@ -222,7 +222,7 @@ fn what_could_not_be_read_back_is_not_written() {
 }
 
 /// Mounts a small file system for a test; `None`, with a line that says so, where that is not allowed.
-fn mounted(options: &str, test: impl FnOnce(&Path)) -> Option<()> {
+pub fn mounted(options: &str, test: impl FnOnce(&Path)) -> Option<()> {
     let folder = tempfile::tempdir().unwrap();
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()).output();
     if !mount.is_ok_and(|output| output.status.success()) {
