@@ -11,6 +11,7 @@ mod export;
 mod plan;
 mod run;
 mod run_faults;
+mod run_inputs;
 mod sample;
 mod score;
 mod spec;
