@@ -174,7 +174,7 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
     let dataset = record.files.iter().find(|file| file.repository.kind == RepositoryKind::Dataset);
     let revision = dataset.and_then(|file| file.repository.revision.clone());
     let named = |release: &str| {
-        let bare = release.split("; ").next().unwrap_or(release);
+        let bare = release.rsplit_once(", limited to ").map_or(release, |(bare, _)| bare);
         bare.strip_prefix("partial file ").or_else(|| bare.strip_prefix("file ")).map(String::from)
     };
     let files = record.splits.iter().filter_map(|split| Some((split.split.clone(), named(&split.release)?))).collect();

@@ -2,11 +2,13 @@
 
 mod answers;
 mod check;
+mod cli;
 mod console;
 mod dataset;
 mod download;
 mod embedded_hub;
 mod encode;
+mod estimate;
 mod export;
 mod plan;
 mod run;
@@ -17,6 +19,7 @@ mod score;
 mod spec;
 mod submit;
 mod tensorboard;
+mod train;
 mod tree;
 mod fetch;
 mod fetch_checkpoint;
