@@ -1,11 +1,11 @@
 //! The flags that `run`, `plan` and `fetch` share, and the way from them to a plan.
 
-use super::{CliError, hub};
+use super::{CliError, Patience, hub};
 use crate::exit::Exit;
 use crate::fetch::Hub;
+use crate::nearest::{expected, nearest};
 use crate::pipeline::Output;
 use crate::plan::{self, EngineKind, Options, Plan};
-use crate::spec::nearest::{expected, nearest};
 use crate::spec::pins::Pins;
 use crate::spec::{self, Experiment, SpecError};
 use std::path::{Path, PathBuf};
@@ -70,7 +70,16 @@ impl Common {
 
     /// The hub that `--hub`, the experiment or the environment names; files are held against the pins.
     pub fn open_hub(&self, experiment: &Experiment) -> Result<Box<dyn Hub>, CliError> {
-        hub(self.hub.as_deref().or(experiment.hub.as_deref()), self.offline, self.pins()?)
+        self.open(experiment, Patience::Usual)
+    }
+
+    /// The same hub, for questions whose answers one can do without.
+    pub fn open_hasty_hub(&self, experiment: &Experiment) -> Result<Box<dyn Hub>, CliError> {
+        self.open(experiment, Patience::Hasty)
+    }
+
+    fn open(&self, experiment: &Experiment, patience: Patience) -> Result<Box<dyn Hub>, CliError> {
+        hub(self.hub.as_deref().or(experiment.hub.as_deref()), self.offline, self.pins()?, patience)
     }
 
     /// Where a run's files go: `--out`, else the experiment's own folder, else the project's.

@@ -26,7 +26,7 @@ pub struct FetchArgs {
 
 /// Something to fetch; in order, and each once however many runs share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Wanted {
+pub(super) enum Wanted {
     /// Every file of a model.
     Checkpoint(Repository),
     /// A split that some run trains on or is scored on.
@@ -58,7 +58,8 @@ pub fn run(args: &FetchArgs, console: &Console) -> Result<Exit, CliError> {
     outcome.failures.into_iter().next().map_or(Ok(Exit::Fine), |failure| Err(failure.into()))
 }
 
-fn wanted(runs: &[Run]) -> BTreeSet<Wanted> {
+/// Everything that some run needs.
+pub(super) fn wanted(runs: &[Run]) -> BTreeSet<Wanted> {
     let checkpoints =
         runs.iter().map(|run| Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref()));
     let splits = runs.iter().flat_map(|run| wanted_splits(run.task, &run.data));

@@ -17,15 +17,25 @@ use std::path::PathBuf;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
+/// How long an answer of the hub is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As a download deserves.
+    Usual,
+    /// Once and shortly: one can do without the answer.
+    Hasty,
+}
+
 /// The hub of the shared flags and the environment; files are held against `pins`.
-pub fn hub(named: Option<&str>, offline: bool, pins: Pins) -> Result<Box<dyn Hub>, CliError> {
-    open(named, offline, pins, &|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
+pub fn hub(named: Option<&str>, offline: bool, pins: Pins, patience: Patience) -> Result<Box<dyn Hub>, CliError> {
+    open(named, offline, pins, patience, &|name| std::env::var(name).ok().filter(|value| !value.trim().is_empty()))
 }
 
 fn open(
     named: Option<&str>,
     offline: bool,
     pins: Pins,
+    patience: Patience,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Box<dyn Hub>, CliError> {
     match named {
@@ -33,7 +43,8 @@ fn open(
         address => {
             let endpoint = address.map(String::from).or_else(|| variable("HF_ENDPOINT"));
             let settings = remote_settings(endpoint, offline, pins, variable)?;
-            Ok(Box::new(Remote::new(settings)?))
+            let hasty = patience == Patience::Hasty;
+            Ok(Box::new(Remote::new(if hasty { settings.hasty() } else { settings })?))
         }
     }
 }

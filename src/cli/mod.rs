@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod common;
 mod console;
+mod download;
 mod fetch;
 mod hub;
 mod list;
@@ -17,7 +18,7 @@ mod verify;
 
 pub use common::Common;
 pub use console::Console;
-pub use hub::hub;
+pub use hub::{Patience, hub};
 
 use crate::exit::Exit;
 use clap::{Parser, Subcommand};

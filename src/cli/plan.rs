@@ -1,10 +1,12 @@
 //! `repro plan`: the runs, every resolved value with where it came from, and what each run will cost.
 //!
-//! Nothing is fetched: tokens, memory and time are said of runs whose files are here. Time comes from a calibration.
+//! Nothing is fetched: tokens, memory and time are said of runs whose files are here. Time comes from a calibration. Of
+//! files that are not here the hub is asked for the sizes, unless `--offline`; without an answer they are unknown.
 
-use super::{CliError, Common, Console};
+use super::{CliError, Common, Console, download};
 use crate::event::Silent;
 use crate::exit::Exit;
+use crate::fetch::{Hub, Missing};
 use crate::pipeline::{Forecast, Forecasts, Inputs};
 use crate::plan::{self, Plan, Resolved, Run, steps::warmup_steps};
 use crate::spec::Experiment;
@@ -23,16 +25,29 @@ pub struct PlanArgs {
 /// What a run will cost, or why that is not known yet.
 type Cost = Result<Forecast, String>;
 
-/// Costs of the runs whose files are here; nothing is fetched for a plan.
-fn costs(args: &PlanArgs, experiment: &Experiment, plan: &Plan) -> Result<Vec<Cost>, CliError> {
-    let offline = Common { offline: true, ..args.common.clone() };
-    let hub = offline.open_hub(experiment)?;
-    let mut inputs = Inputs::new(hub.as_ref(), args.common.output(experiment).cache, &Silent);
-    let mut forecasts = Forecasts::new(!args.no_calibration);
-    Ok(plan.runs.iter().map(|run| forecasts.of(run, &mut inputs).map_err(|error| error.to_string())).collect())
+/// What a plan takes.
+struct Costs {
+    /// Of each run.
+    runs: Vec<Cost>,
+    /// What none of them has yet.
+    downloads: Vec<Missing>,
 }
 
-fn costs_text(plan: &Plan, costs: &[Cost]) -> String {
+/// Costs of the runs whose files are here, and the files that are not; nothing is fetched for a plan.
+fn costs(args: &PlanArgs, experiment: &Experiment, plan: &Plan) -> Result<Costs, CliError> {
+    let offline = Common { offline: true, ..args.common.clone() };
+    let (here, hub) = (offline.open_hub(experiment)?, args.common.open_hasty_hub(experiment)?);
+    let downloads = download::downloads(plan, here.as_ref(), hub.as_ref());
+    Ok(Costs { runs: forecasts(args, experiment, plan, here.as_ref()), downloads })
+}
+
+fn forecasts(args: &PlanArgs, experiment: &Experiment, plan: &Plan, here: &dyn Hub) -> Vec<Cost> {
+    let mut inputs = Inputs::new(here, args.common.output(experiment).cache, &Silent);
+    let mut forecasts = Forecasts::new(!args.no_calibration);
+    plan.runs.iter().map(|run| forecasts.of(run, &mut inputs).map_err(|error| error.to_string())).collect()
+}
+
+fn costs_text(plan: &Plan, Costs { runs: costs, downloads }: &Costs) -> String {
     let rows: Vec<[String; 6]> = plan.runs.iter().zip(costs).map(|(run, cost)| cost_row(run, cost)).collect();
     let table = aligned(["run", "tokens", "dev tokens", "files here", "memory", "time"], &rows);
     let known: Vec<&Forecast> = costs.iter().flatten().collect();
@@ -40,7 +55,7 @@ fn costs_text(plan: &Plan, costs: &[Cost]) -> String {
     let total = seconds.map_or("not calibrated".into(), duration);
     let unknown = costs.len() - known.len();
     let rest = if unknown > 0 { format!("; {unknown} runs unknown until their files are here") } else { String::new() };
-    format!("{table}\nin all: {total}{rest}")
+    format!("{table}\nin all: {total}{rest}\n\n{}", download::text(downloads))
 }
 
 fn cost_row(run: &Run, cost: &Cost) -> [String; 6] {
@@ -117,7 +132,7 @@ fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
-fn to_json(plan: &Plan, costs: &[Cost]) -> Value {
+fn to_json(plan: &Plan, costs: &Costs) -> Value {
     let values = plan
         .values
         .iter()
@@ -125,7 +140,8 @@ fn to_json(plan: &Plan, costs: &[Cost]) -> Value {
     json!({
         "experiment": plan.experiment,
         "values": values.collect::<Vec<_>>(),
-        "runs": plan.runs.iter().zip(costs).map(|(run, cost)| run_json(run, cost)).collect::<Vec<_>>(),
+        "runs": plan.runs.iter().zip(&costs.runs).map(|(run, cost)| run_json(run, cost)).collect::<Vec<_>>(),
+        "downloads": download::json(&costs.downloads),
     })
 }
 

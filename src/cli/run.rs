@@ -1,7 +1,7 @@
 //! `repro run`: everything: fetch, train, score, record, and the table at the end.
 //!
-//! Ctrl-C finishes the step, writes a snapshot and exits; a second Ctrl-C ends the process at once, and the run goes on
-//! from its last snapshot.
+//! Ctrl-C finishes the step, writes a snapshot and exits. While files are fetched and encoded it ends the process at once,
+//! as a second Ctrl-C always does; the run goes on from its last snapshot, and a download from where it was.
 
 use super::{CliError, Common, Console};
 use crate::exit::Exit;
@@ -34,7 +34,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let published = published(&args.published, &experiment)?;
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
-    let stop = stop_on_signal()?;
+    let (stop, idle) = stop_on_signal()?;
     let pipeline = Pipeline {
         hub: hub.as_ref(),
         observer: observer.as_ref(),
@@ -42,6 +42,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
         keep: keep(&args.common.keep),
         retry_failed: args.retry_failed,
         stop: &stop,
+        idle: &idle,
     };
     let outcome = pipeline.run(&plan)?;
     drop(observer);
@@ -62,16 +63,19 @@ fn published(folder: &Path, experiment: &Experiment) -> Result<Published, CliErr
     Ok(published)
 }
 
-/// The first signal sets the flag; the next one ends the process.
-fn stop_on_signal() -> Result<Arc<AtomicBool>, CliError> {
-    let stop = Arc::new(AtomicBool::new(false));
+/// The flags `stop` and `idle`: a signal sets the first; it ends the process where either was set before.
+fn stop_on_signal() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), CliError> {
+    let (stop, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     for signal in [SIGINT, SIGTERM] {
-        let shutdown = signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, stop.clone());
-        shutdown
+        let exit = |flag: &Arc<AtomicBool>| {
+            signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, flag.clone())
+        };
+        exit(&stop)
+            .and_then(|_| exit(&idle))
             .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
             .map_err(|error| CliError::new(Exit::Bug, format!("could not listen for signals: {error}")))?;
     }
-    Ok(stop)
+    Ok((stop, idle))
 }
 
 fn keep(word: &str) -> Keep {
@@ -85,7 +89,12 @@ fn keep(word: &str) -> Keep {
 impl From<PipelineError> for CliError {
     fn from(error: PipelineError) -> Self {
         let mut shown = CliError::new(Exit::Usage, &error);
-        shown.hint = Some("everything recorded so far is kept; run the same command again to go on".into());
+        let way_out = match &error {
+            PipelineError::Disk(error) => error.hint(),
+            _ => None,
+        };
+        let usual = || "everything recorded so far is kept; run the same command again to go on".into();
+        shown.hint = way_out.or_else(|| Some(usual()));
         shown
     }
 }
@@ -115,7 +124,13 @@ fn conclude(outcome: &PlanOutcome, console: &Console) -> Exit {
         console.note("stopped; run the same command again to go on where it was");
         return Exit::Interrupted;
     }
-    if outcome.failures().next().is_some() { Exit::RunFailed } else { Exit::Fine }
+    if outcome.failures().next().is_none() {
+        return Exit::Fine;
+    }
+    if outcome.records.iter().any(|record| matches!(record.status, Status::Failed(_))) {
+        console.note("what failed is tried again with `--retry-failed`");
+    }
+    Exit::RunFailed
 }
 
 fn trouble(record: &Record) -> Option<String> {

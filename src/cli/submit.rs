@@ -1,7 +1,7 @@
 //! `repro submit`: the best run of each task on dev, as files for the evaluation servers.
 
 use super::common::find;
-use super::{CliError, Console, hub};
+use super::{CliError, Console, Patience, hub};
 use crate::event::Silent;
 use crate::exit::Exit;
 use crate::pipeline::{Inputs, Output, Saved};
@@ -112,7 +112,7 @@ impl Submission {
 
 /// The test predictions of each GLUE run, made now from its saved model where the run folder has none yet.
 fn predict(best: &[(&'static Task, &Record)], output: &Output, args: &SubmitArgs) -> Result<(), CliError> {
-    let hub = hub(args.hub.as_deref(), args.offline, Pins::default())?;
+    let hub = hub(args.hub.as_deref(), args.offline, Pins::default(), Patience::Usual)?;
     let inputs = Inputs::new(hub.as_ref(), output.cache.clone(), &Silent);
     for (task, record) in best.iter().filter(|(task, _)| task.head != Head::Span) {
         let named = |split: &Split| output.runs.join(&record.id).join(format!("predictions.{}.csv", split.name));

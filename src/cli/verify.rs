@@ -1,6 +1,6 @@
 //! `repro verify RUN`: a saved model's dev predictions, computed by candle-transformers' own encoder.
 
-use super::{CliError, Console, hub};
+use super::{CliError, Console, Patience, hub};
 use crate::event::Silent;
 use crate::exit::Exit;
 use crate::pipeline::{Agreement, Inputs, Output, Saved, SavedError};
@@ -36,7 +36,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, CliError> {
         let place = output.records.display();
         usage(&format!("no record `{}` in `{place}`", args.run))
     })?;
-    let hub = hub(args.hub.as_deref(), args.offline, Pins::default())?;
+    let hub = hub(args.hub.as_deref(), args.offline, Pins::default(), Patience::Usual)?;
     let saved = Saved::open(&record, &output)?;
     let agreements = saved.verify(&Inputs::new(hub.as_ref(), output.cache.clone(), &Silent))?;
     console.result(&if console.json { json(&agreements) } else { text(&agreements) });

@@ -42,12 +42,12 @@ pub(super) fn score(split: &Split, number: f64, at: &At) -> Result<Option<Label>
 
 /// No label, in a split that may hide it.
 pub(super) fn hidden(split: &Split, at: &At) -> Result<Option<Label>, DatasetError> {
-    match split.role {
-        SplitRole::Test => Ok(None),
-        SplitRole::Train | SplitRole::Dev => {
-            Err(at.wrong("a hidden label (-1)", format!("a label, since split `{}` is scored", split.name)))
-        }
-    }
+    let needed = match split.role {
+        SplitRole::Test => return Ok(None),
+        SplitRole::Train => "trained on",
+        SplitRole::Dev => "scored",
+    };
+    Err(at.wrong("a hidden label (-1)", format!("a label, since split `{}` is {needed}", split.name)))
 }
 
 /// What was expected, for a message.

@@ -64,6 +64,7 @@ pub fn record(seed: u64, f1: f64) -> Record {
         format: FORMAT,
         id: format!("{seed:016x}"),
         experiment: "glue".into(),
+        select: None,
         checkpoint: "owner/tiny: \"x\"".into(),
         untrained: false,
         task: "mrpc".into(),

@@ -10,8 +10,11 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+
+/// What a model may have beside its config and weights.
+pub(super) const OPTIONAL: [&str; 3] = ["tokenizer.json", "vocab.txt", "tokenizer_config.json"];
 
 /// Weights in formats that are not read, the likeliest first.
 const OTHER_FORMATS: &[&str] = &[
@@ -66,7 +69,7 @@ fn assemble(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> 
     let repository = &config.repository;
     let optional = |file| hub.fetch_optional(repository, file, observer);
     let [tokenizer_json, vocab, tokenizer_config] =
-        [optional("tokenizer.json")?, optional("vocab.txt")?, optional("tokenizer_config.json")?];
+        [optional(OPTIONAL[0])?, optional(OPTIONAL[1])?, optional(OPTIONAL[2])?];
     let (index, weights) = find_weights(hub, repository, observer)?;
     let small = [&tokenizer_json, &vocab, &tokenizer_config, &index].into_iter().flatten();
     let all = std::iter::once(&config).chain(small).chain(&weights).cloned().collect();
@@ -100,7 +103,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-fn shard_names(index: &Fetched) -> Result<BTreeSet<String>, FetchError> {
+pub(super) fn shard_names(index: &Fetched) -> Result<BTreeSet<String>, FetchError> {
     let invalid = |detail: String| FetchError::Index { path: index.path.clone(), detail };
     let text = std::fs::read(&index.path).map_err(|error| invalid(error.to_string()))?;
     let parsed: Index = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
@@ -117,15 +120,15 @@ fn shard_names(index: &Fetched) -> Result<BTreeSet<String>, FetchError> {
 /// The error for a repository without safetensors, which depends on what it has instead.
 fn other_format(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> Result<FetchError, FetchError> {
     for file in OTHER_FORMATS {
-        match hub.exists(repository, file, observer) {
-            Ok(true) => {
+        match hub.size(repository, file, observer) {
+            Ok(Some(_)) | Err(FetchError::LfsPointer { .. }) => {
                 return Ok(FetchError::NotSafetensors {
                     repository: Box::new(repository.clone()),
                     found: file.to_string(),
                 });
             }
             // Offline, nobody can say; that there are no safetensors is known all the same.
-            Ok(false) | Err(FetchError::Offline { .. }) => {}
+            Ok(None) | Err(FetchError::Offline { .. }) => {}
             Err(error) => return Err(error),
         }
     }

@@ -89,13 +89,19 @@ impl Hub for Folder {
         Ok(Some(fetched))
     }
 
-    fn exists(&self, repository: &Repository, name: &str, _observer: &dyn Observer) -> Result<bool, FetchError> {
-        Ok(self.find(repository, name)?.is_some())
+    fn size(&self, repository: &Repository, name: &str, _observer: &dyn Observer) -> Result<Option<u64>, FetchError> {
+        let Some(path) = self.find(repository, name)? else { return Ok(None) };
+        refuse_pointer(&path)?;
+        length(&path).map(Some)
     }
 
     fn place(&self, repository: &Repository) -> String {
         self.folder(repository).display().to_string()
     }
+}
+
+fn length(path: &Path) -> Result<u64, FetchError> {
+    std::fs::metadata(path).map(|metadata| metadata.len()).map_err(|source| disk("read", path, source))
 }
 
 fn refuse_pointer(path: &Path) -> Result<(), FetchError> {

@@ -13,12 +13,14 @@ mod checkpoint;
 mod digest;
 mod error;
 mod folder;
+mod missing;
 mod name;
 mod remote;
 
 pub use checkpoint::{CheckpointFiles, checkpoint, is_local_checkpoint, weights};
 pub use error::FetchError;
 pub use folder::Folder;
+pub use missing::{Missing, Sizes};
 pub use remote::{Remote, RemoteSettings, Retry, Token};
 
 use crate::event::Observer;
@@ -118,8 +120,8 @@ pub trait Hub: Send + Sync {
         observer: &dyn Observer,
     ) -> Result<Option<Fetched>, FetchError>;
 
-    /// Whether the repository has the file, without fetching it.
-    fn exists(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<bool, FetchError>;
+    /// The file's bytes in number, without fetching it, or `None` where the repository has no such file.
+    fn size(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<Option<u64>, FetchError>;
 
     /// Where a file of the repository is looked for, for error messages: a path or an address, never a secret.
     fn place(&self, repository: &Repository) -> String;

@@ -9,7 +9,6 @@
 
 mod claim;
 mod file;
-pub mod nearest;
 mod read;
 mod resolve;
 mod statistic;
@@ -57,7 +56,7 @@ pub enum PaperError {
         message: String,
     },
     /// A part of a reference names nothing.
-    #[error("unknown {part} `{found}` in `{reference}`{}", nearest::did_you_mean(suggestion))]
+    #[error("unknown {part} `{found}` in `{reference}`{}", did_you_mean(suggestion))]
     Unknown {
         /// `paper`, `table`, `system` or `column`.
         part: &'static str,
@@ -68,6 +67,11 @@ pub enum PaperError {
         /// The nearest right name.
         suggestion: Option<String>,
     },
+}
+
+/// `, did you mean …` or nothing.
+fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!(", did you mean `{name}`")).unwrap_or_default()
 }
 
 impl Published {

@@ -5,8 +5,8 @@
 
 use super::claim::Claim;
 use super::file::{Column, Paper, Row, Table};
-use super::nearest::nearest;
 use super::{PaperError, Published};
+use crate::nearest::nearest;
 
 /// What a reference names.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,11 +40,11 @@ impl<'a> Selection<'a> {
 impl Published {
     /// Finds what a reference names.
     pub fn resolve(&self, reference: &str) -> Result<Selection<'_>, PaperError> {
-        let unknown = |part, found: &str, suggestion| PaperError::Unknown {
+        let unknown = |part, found: &str, suggestion: Option<&str>| PaperError::Unknown {
             part,
             found: found.to_string(),
             reference: reference.to_string(),
-            suggestion,
+            suggestion: suggestion.map(str::to_string),
         };
         let (key, rest) = reference.split_once('/').unwrap_or((reference, ""));
         let paper = self
@@ -90,7 +90,7 @@ fn find_row<'a, 'b>(table: &'a Table, rest: &'b str) -> Option<(&'a Row, Option<
 
 /// What was probably meant as the system, and the label nearest to it: all of `rest`, or what stands before a column
 /// id.
-fn nearest_system<'b>(table: &Table, rest: &'b str) -> (&'b str, Option<String>) {
+fn nearest_system<'t, 'r>(table: &'t Table, rest: &'r str) -> (&'r str, Option<&'t str>) {
     let labels = || table.rows.iter().map(|row| row.system.as_str());
     let system = rest.rsplit_once('/').map_or(rest, |(system, _)| system);
     match nearest(rest, labels()) {

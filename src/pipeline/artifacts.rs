@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 const CURVE_HEADER: &str = "step,loss,learning_rate,gradient_norm\n";
@@ -30,13 +31,20 @@ pub struct Live<'a> {
     run: String,
     folder: PathBuf,
     next: &'a dyn Observer,
+    warned: AtomicBool,
     files: Mutex<Option<(File, TensorBoard)>>,
 }
 
 impl<'a> Live<'a> {
     /// Files in `folder`, begun by the first event.
     pub fn new(run: &str, folder: &Path, next: &'a dyn Observer) -> Live<'a> {
-        Live { run: run.to_string(), folder: folder.to_path_buf(), next, files: Mutex::new(None) }
+        Live {
+            run: run.to_string(),
+            folder: folder.to_path_buf(),
+            next,
+            warned: AtomicBool::new(false),
+            files: Mutex::new(None),
+        }
     }
 
     /// Keeps what an interrupted run wrote up to the step it goes on from; later steps happen again.
@@ -71,11 +79,14 @@ impl<'a> Live<'a> {
 }
 
 impl Observer for Live<'_> {
-    /// A curve that cannot be written costs a warning, never the run.
+    /// A curve that cannot be written costs a warning, one, never the run.
     fn observe(&self, event: &Event) {
         let written = matches!(event, Event::Step { .. } | Event::Evaluated { .. } | Event::RunResumed { .. });
-        if written && let Err(error) = self.write(event) {
-            let text = format!("curve in `{}`: {error}", self.folder.display());
+        if written
+            && let Err(error) = self.write(event)
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            let text = format!("curve in `{}` is not complete: {error}", self.folder.display());
             self.next.observe(&Event::Warning(text));
         }
         self.next.observe(event);

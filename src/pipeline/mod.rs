@@ -1,10 +1,11 @@
 //! Runs a plan end to end: each run goes through fetch, dataset, encode, train and score, and ends as one record.
 //!
 //! A recorded run is passed over; a run that fails is recorded as failed and the others go on; two processes never work
-//! the same run. Only what would stop every run (an output folder that cannot be written) ends the plan.
+//! the same run. Only what would stop every run (an output folder that cannot be written, a full disk) ends the plan.
 
 mod artifacts;
 mod collapse;
+mod error;
 mod forecast;
 mod inputs;
 mod provenance;
@@ -12,6 +13,7 @@ mod run;
 mod saved;
 mod scoring;
 
+pub use error::{PipelineError, RunError};
 pub use forecast::{Forecast, Forecasts};
 pub use inputs::{InputError, Inputs, Prepared};
 pub use provenance::{peak_memory, provenance};
@@ -19,11 +21,9 @@ pub use saved::{Agreement, Saved, SavedError};
 pub use scoring::{SplitPredictions, predict_split, score_split};
 
 use crate::event::{Event, Observer};
-use crate::export::ExportError;
 use crate::fetch::Hub;
 use crate::plan::{Plan, Run};
-use crate::record::{Record, RecordError, Status, Store, lock};
-use crate::train::TrainError;
+use crate::record::{Record, Status, Store, lock};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -75,34 +75,6 @@ impl Output {
     }
 }
 
-/// What ends a whole plan.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// Nothing can be written.
-    #[error("output folder `{}` cannot be written: {source}", folder.display())]
-    Output { folder: PathBuf, source: std::io::Error },
-    /// A record could not be written or read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
-
-/// What fails a single run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Its files, rows or token ids.
-    #[error(transparent)]
-    Input(#[from] InputError),
-    /// Its training.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// Its model folder.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// A file of its folder.
-    #[error("could not write `{}`: {source}", path.display())]
-    Artifact { path: PathBuf, source: std::io::Error },
-}
-
 /// Everything a plan needs from outside.
 pub struct Pipeline<'a> {
     /// Where files come from.
@@ -117,6 +89,9 @@ pub struct Pipeline<'a> {
     pub retry_failed: bool,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
+    /// Set by the pipeline while the process may end at once and lose nothing: half a download is continued, half an
+    /// encoded split was not written yet.
+    pub idle: &'a AtomicBool,
 }
 
 /// How the runs of a plan ended.
@@ -185,6 +160,7 @@ impl Pipeline<'_> {
         let record = match run::execute(self, run, inputs) {
             Ok(Some(record)) => record,
             Ok(None) => return Ok(Step::Interrupted),
+            Err(error) if error.is_of_the_disk() => return Err(PipelineError::Disk(Box::new(error))),
             Err(error) => self.failed(run, &error),
         };
         store.write(&record)?;
@@ -209,7 +185,7 @@ impl Pipeline<'_> {
     }
 
     fn failed(&self, run: &Run, error: &RunError) -> Record {
-        let error = error.to_string();
+        let error = error.told();
         let (id, label) = (run.id.0.clone(), run.label());
         self.observer.observe(&Event::RunFailed { run: id, label, error: error.clone() });
         run::empty_record(run, Status::Failed(error))

@@ -15,12 +15,14 @@ use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedSc
 use crate::score::Scores;
 use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Runs one run to its record; `None` if the user stopped it, with a snapshot to go on from.
 pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Option<Record>, RunError> {
     let began = Instant::now();
-    let prepared = inputs.prepare(run)?;
+    let prepared = prepare(pipeline, run, inputs)?;
     let mut engine = engine(run, &prepared, pipeline.observer)?;
     let folder = pipeline.output.runs.join(&run.id.0);
     let outcome = train(pipeline, run, &prepared, engine.as_mut(), &folder)?;
@@ -40,6 +42,14 @@ pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Op
         write_model(&folder.join("model"), run, &prepared, engine.as_ref(), &record)?;
     }
     Ok(Some(record))
+}
+
+/// Everything before the first step; a download may be long, and the user need not wait for its end to stop it.
+fn prepare(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Rc<Prepared>, InputError> {
+    pipeline.idle.store(true, Ordering::SeqCst);
+    let prepared = inputs.prepare(run);
+    pipeline.idle.store(false, Ordering::SeqCst);
+    prepared
 }
 
 /// The engine at the checkpoint's weights with a new head; at random ones where the spec asks for it.
@@ -129,7 +139,7 @@ fn score(
         record.scores.extend(recorded_scores(split, &predictions, &scored));
         answers.push(scored.answers);
     }
-    if let Some(reason) = collapse::reason(run.task, &answers, outcome.progress.final_loss()) {
+    if let Some(reason) = collapse::reason(run.task, &answers, &outcome.progress) {
         record.status = Status::Collapsed(reason);
     }
     Ok(())
@@ -247,6 +257,7 @@ pub fn empty_record(run: &Run, status: Status) -> Record {
         format: FORMAT,
         id: run.id.0.clone(),
         experiment: run.experiment.clone(),
+        select: Some(run.select),
         checkpoint: run.checkpoint.name.clone(),
         untrained: run.checkpoint.untrained,
         task: run.task.name.to_string(),

@@ -12,6 +12,7 @@ use crate::family::{EncoderConfig, parameters};
 use crate::fetch::{CheckpointFiles, Repository, RepositoryKind, checkpoint};
 use crate::plan::{Checkpoint, DataSource, EngineKind, Run, RunId};
 use crate::record::Record;
+use crate::spec::Select;
 use crate::task::{self, Head, Split, SplitRole, Task};
 use crate::train::TrainError;
 use std::collections::BTreeMap;
@@ -172,13 +173,14 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
     let dataset = record.files.iter().find(|file| file.repository.kind == RepositoryKind::Dataset);
     let revision = dataset.and_then(|file| file.repository.revision.clone());
     let named = |release: &str| {
-        let bare = release.split("; ").next().unwrap_or(release);
+        let bare = release.rsplit_once(", limited to ").map_or(release, |(bare, _)| bare);
         bare.strip_prefix("partial file ").or_else(|| bare.strip_prefix("file ")).map(String::from)
     };
     let files = record.splits.iter().filter_map(|split| Some((split.split.clone(), named(&split.release)?))).collect();
     Ok(Run {
         id: RunId(id),
         experiment: record.experiment.clone(),
+        select: record.select.unwrap_or(Select::None),
         checkpoint: Checkpoint { name: model, revision: None, untrained: false },
         task,
         data: DataSource { repository: record.data.clone(), revision, files, folder: None },

@@ -86,6 +86,7 @@ fn run(
     let mut run = Run {
         id: RunId(String::new()),
         experiment: experiment.name.clone(),
+        select: experiment.select,
         checkpoint: Checkpoint {
             name: checkpoint.name.clone(),
             revision: checkpoint.revision.clone().or(pinned),

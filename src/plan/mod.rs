@@ -13,6 +13,7 @@ mod values;
 
 pub use expand::{expand, steps};
 
+use crate::spec::Select;
 use crate::spec::pins::Pins;
 use crate::spec::recipe::Recipe;
 use crate::task::Task;
@@ -199,6 +200,8 @@ pub struct Run {
     pub id: RunId,
     /// Name of the experiment.
     pub experiment: String,
+    /// How the experiment chooses among its runs; no part of the id.
+    pub select: Select,
     /// Starting weights.
     pub checkpoint: Checkpoint,
     /// What is learned.

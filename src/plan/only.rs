@@ -1,7 +1,7 @@
 //! `--only task=mrpc,rte`: narrows a plan without editing the spec. Several are met together.
 
 use super::{PlanError, Run};
-use crate::spec::nearest::expected;
+use crate::nearest::expected;
 
 /// What a run can be narrowed by.
 const KEYS: [&str; 3] = ["task", "checkpoint", "seed"];

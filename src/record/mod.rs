@@ -12,6 +12,7 @@ pub use store::{Listing, RecordError, Store, read};
 
 use crate::fetch::Fetched;
 use crate::score::Metric;
+use crate::spec::Select;
 use crate::spec::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
@@ -144,6 +145,9 @@ pub struct Record {
     pub id: String,
     /// Experiment name.
     pub experiment: String,
+    /// How the experiment chooses among its runs; `None` in records made before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<Select>,
     /// Checkpoint as in the spec.
     pub checkpoint: String,
     /// Random weights of the checkpoint's shape instead of its own.

@@ -67,12 +67,14 @@ pub fn compare(ours: &Ours, claim: &Claim, published: &Published) -> Comparison 
 fn value(ours: &Ours, theirs: &Statistic) -> Option<(f64, Option<String>)> {
     let summary = ours.choice.summary(ours.claim, ours.metric)?;
     let best = ours.choice.best(ours.claim, ours.metric)?;
-    let tried = ours.choice.tried as u32;
+    let (chose, several) = (ours.choice.chose(), summary.n > 1);
+    let (tried, n) = (Some(ours.choice.tried as u32), Some(summary.n as u32));
     let (value, here) = match theirs {
-        Statistic::Mean(_) if summary.n > 1 => (summary.mean, Statistic::Mean(Some(summary.n as u32))),
-        Statistic::Median(_) if summary.n > 1 => (summary.median, Statistic::Median(Some(summary.n as u32))),
-        Statistic::SelectedOnDev if tried > 1 => (best, Statistic::SelectedOnDev),
-        _ if tried > 1 => (best, Statistic::Best(Some(tried))),
+        Statistic::Mean(_) if several => (summary.mean, Statistic::Mean(n)),
+        Statistic::Median(_) if several => (summary.median, Statistic::Median(n)),
+        Statistic::SelectedOnDev if chose => (best, Statistic::SelectedOnDev),
+        _ if chose => (best, Statistic::Best(tried)),
+        _ if several => (summary.mean, Statistic::Mean(n)),
         _ => (best, Statistic::OneRun),
     };
     let reason = (here != *theirs).then(|| format!("{here} here, {theirs} there"));

@@ -1,6 +1,6 @@
 //! The table of an experiment: every score of every checkpoint, with the published figures beside it.
 
-use super::average::Best;
+use super::average::Figures;
 use super::cells::{dash, difference, percent, percent_or_dash, spread};
 use super::choice::Choice;
 use super::claims::{Claims, printed_average};
@@ -26,9 +26,16 @@ const COLUMNS: &[(&str, Align)] = &[
     ("notes", Align::Left),
 ];
 
+/// Headings where no run was chosen, by column.
+const WITHOUT_CHOICE: [(usize, &str); 2] = [(2, "max"), (7, "runs")];
+
 const LEGEND: &str = "In percent. `best`: the run chosen on dev by the task's first metric; its other scores come \
                       along. `mean ± std`, `median` and `n`: the seeds of its recipe that learned; `collapsed` runs \
                       of all that were tried are in none of them.";
+
+const LEGEND_WITHOUT_CHOICE: &str = "In percent. No run was chosen among others. `max`, `mean ± std`, `median` and `n`: \
+                                     the runs of one recipe that learned; `collapsed` runs of all that were tried are \
+                                     in none of them.";
 
 /// The table of one experiment's records beside the claims it names.
 pub fn experiment_table(records: &[Record], published: &Published, compare: &[String]) -> Table {
@@ -41,7 +48,11 @@ pub fn experiment_table(records: &[Record], published: &Published, compare: &[St
         add_group(&mut table, group, &choice, &claims, published);
     }
     add_averages(&mut table, &groups, &claims);
-    table.remarks.push(LEGEND.into());
+    let chose = groups.iter().any(|group| Choice::of(group).chose());
+    if !chose {
+        WITHOUT_CHOICE.iter().for_each(|(column, heading)| table.columns[*column].0 = (*heading).into());
+    }
+    table.remarks.push(if chose { LEGEND } else { LEGEND_WITHOUT_CHOICE }.into());
     if unknown > 0 {
         table.remarks.push(format!("{unknown} records are of tasks that this version does not know"));
     }
@@ -97,10 +108,11 @@ fn add_score(table: &mut Table, ours: &Ours, claims: &[Claim], published: &Publi
 
 fn own_cells(ours: &Ours) -> Vec<String> {
     let summary = ours.choice.summary(ours.claim, ours.metric);
+    let best = ours.choice.best(ours.claim, ours.metric).filter(|_| ours.choice.chose());
     vec![
         ours.group.system.label(),
         format!("{}.{}", ours.claim, ours.metric.name()),
-        percent_or_dash(ours.choice.best(ours.claim, ours.metric)),
+        percent_or_dash(best.or(summary.map(|summary| summary.best))),
         spread(summary),
         percent_or_dash(summary.map(|summary| summary.median)),
         summary.map_or(0, |summary| summary.n).to_string(),
@@ -148,15 +160,17 @@ fn failures(group: &Group) -> Vec<String> {
 fn add_averages(table: &mut Table, groups: &[Group], claims: &Claims) {
     for members in groups.chunk_by(|a, b| a.system == b.system) {
         let label = members[0].system.label();
-        let best = Best::of(members);
+        let figures = Figures::of(members);
         for (published, rule, row) in claims.averages(&members[0].system.checkpoint) {
             let name = format!("average of {} ({})", rule.groups.len(), published.id);
-            match best.average(rule) {
+            match figures.average(rule) {
                 Err(missing) => table.remarks.push(format!("{label}: no {name}, missing {}.", missing.join(", "))),
                 Ok(ours) => {
-                    let mut cells = vec![label.clone(), name, percent(ours)];
-                    cells.resize(COLUMNS.len() - 4, dash());
-                    cells.extend(average_cells(table, published, rule, row, (ours, !best.any_apart(rule))));
+                    let mut cells = vec![dash(); COLUMNS.len() - 4];
+                    cells[..2].clone_from_slice(&[label.clone(), name]);
+                    // The mean of means stands under `mean`.
+                    cells[if figures.chosen { 2 } else { 3 }] = percent(ours);
+                    cells.extend(average_cells(table, published, rule, row, (ours, !figures.any_apart(rule))));
                     table.rows.push(cells);
                 }
             }

@@ -1,9 +1,11 @@
 //! Which records belong together: the runs of one experiment that differ in nothing but hyperparameters and seed.
 //!
 //! Runs on other rows (`--limit`, a partial file, another release), by another engine or at another task version are
-//! groups of their own, so that nothing is averaged over a difference that is not said.
+//! groups of their own, so that nothing is averaged over a difference that is not said. Where the experiment chooses none
+//! of its runs (`select: none`), each recipe is a group too: nothing stands for the grid.
 
 use crate::record::Record;
+use crate::spec::Select;
 use crate::task::{self, TASKS, Task};
 use std::collections::BTreeMap;
 
@@ -72,6 +74,8 @@ pub struct Group<'a> {
     pub task: &'static Task,
     /// Data.
     pub data: Data,
+    /// How one of the runs is chosen, as their records have it; `None` where none has, or where they disagree.
+    pub select: Option<Select>,
     /// The records, in the order in which they were given.
     pub records: Vec<&'a Record>,
 }
@@ -87,11 +91,39 @@ pub fn groups(records: &[Record]) -> (Vec<Group<'_>>, usize) {
             None => unknown += 1,
         }
     }
-    let group = |((system, index, data), records): ((System, usize, Data), Vec<_>)| {
-        let task: &'static Task = &TASKS[index];
-        Group { system, task, data, records }
-    };
-    (found.into_iter().map(group).collect(), unknown)
+    (
+        found
+            .into_iter()
+            .flat_map(|((system, index, data), records)| divided(system, &TASKS[index], data, records))
+            .collect(),
+        unknown,
+    )
+}
+
+/// One group; where nothing is chosen, one a recipe.
+fn divided<'a>(system: System, task: &'static Task, data: Data, records: Vec<&'a Record>) -> Vec<Group<'a>> {
+    let select = recorded_rule(&records);
+    let parts = if select == Some(Select::None) { by_recipe(records) } else { vec![records] };
+    let group = |records| Group { system: system.clone(), task, data: data.clone(), select, records };
+    parts.into_iter().map(group).collect()
+}
+
+/// The rule of all records that have one. Records from before it was kept follow the others of their experiment.
+fn recorded_rule(records: &[&Record]) -> Option<Select> {
+    let mut rules = records.iter().filter_map(|record| record.select);
+    let first = rules.next()?;
+    rules.all(|rule| rule == first).then_some(first)
+}
+
+fn by_recipe(records: Vec<&Record>) -> Vec<Vec<&Record>> {
+    let mut parts: Vec<Vec<&Record>> = Vec::new();
+    for record in records {
+        match parts.iter_mut().find(|part| part[0].recipe == record.recipe) {
+            Some(part) => part.push(record),
+            None => parts.push(vec![record]),
+        }
+    }
+    parts
 }
 
 /// The task whose dev splits have that key in published tables.

@@ -1,6 +1,6 @@
 //! Systems × scores in one wide table: published rows first, ours below, the split beside every row.
 
-use super::average::Best;
+use super::average::Figures;
 use super::cells::dash;
 use super::group::Group;
 use super::table::{Align, Table};
@@ -38,27 +38,27 @@ impl Matrix {
         self.table.rows.push(cells);
     }
 
-    /// Our row: best scores on dev, with the seeds' mean where there are several, and marks for odd rows.
+    /// Our row: the figures on dev, with a note of what they are, and marks for odd rows.
     pub fn ours(&mut self, groups: &[Group]) {
-        let best = Best::of(groups);
-        let Some(first) = groups.first().filter(|_| !best.scores.is_empty()) else {
+        let figures = Figures::of(groups);
+        let Some(first) = groups.first().filter(|_| !figures.scores.is_empty()) else {
             return;
         };
         let mut cells = vec![format!("{} ({})", first.system.label(), first.system.experiment), "dev".to_string()];
         for id in self.ids.clone() {
-            let marks = best.reasons.get(&id).map(|reasons| self.table.marks(reasons)).unwrap_or_default();
-            let score = best.scores.get(&id).map_or_else(dash, |score| format!("{:.1}", 100.0 * score));
+            let marks = figures.reasons.get(&id).map(|reasons| self.table.marks(reasons)).unwrap_or_default();
+            let score = figures.scores.get(&id).map_or_else(dash, |score| format!("{:.1}", 100.0 * score));
             cells.push([score, marks].join(" ").trim_end().to_string());
         }
-        let notes = self.add_average(&mut cells, &best);
-        let tried =
-            self.table.mark("this project, on dev: the best run by the task's first metric; see its table for n");
-        cells.push([tried, notes].join(" ").trim_end().to_string());
+        let notes = self.add_average(&mut cells, &figures);
+        let kinds = figures.kinds.iter().copied().collect::<Vec<_>>().join(", or ");
+        let kind = self.table.mark(&format!("this project, on dev: {kinds}; see its table for n"));
+        cells.push([kind, notes].join(" ").trim_end().to_string());
         self.table.rows.push(cells);
     }
 
-    fn add_average(&mut self, cells: &mut Vec<String>, best: &Best) -> String {
-        match self.average.as_ref().map(|rule| best.average(rule)) {
+    fn add_average(&mut self, cells: &mut Vec<String>, figures: &Figures) -> String {
+        match self.average.as_ref().map(|rule| figures.average(rule)) {
             None => String::new(),
             Some(Ok(average)) => {
                 cells.push(format!("{:.1}", 100.0 * average));

@@ -7,6 +7,7 @@ use crate::record::{Record, RecordedScore, Status};
 const HEADER: &[&str] = &[
     "run",
     "experiment",
+    "select",
     "checkpoint",
     "untrained",
     "task",
@@ -74,6 +75,7 @@ fn run_fields(record: &Record) -> Vec<String> {
     vec![
         record.id.clone(),
         record.experiment.clone(),
+        or_empty(record.select),
         record.checkpoint.clone(),
         record.untrained.to_string(),
         record.task.clone(),

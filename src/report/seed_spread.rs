@@ -1,6 +1,6 @@
 //! Seed spread: one line per checkpoint and score, a dot for every run, so that a lucky one is seen as one.
 //!
-//! Dots are runs that learned, the bar is the mean of the winning recipe's seeds, diamonds are published dev figures
+//! Dots are runs that learned, the bar is the mean of the seeds of one recipe, the winning one, diamonds are published dev figures
 //! that the experiment names. Every line has a scale of its own, or the spread of seeds would vanish beside the
 //! distance of tasks; for the same reason collapsed runs are crosses in a lane at the left, with their scores in words.
 
@@ -132,7 +132,7 @@ fn legend(svg: &mut Svg, y: f64) {
     svg.dot((24.0, y - 4.0), PALETTE[0]);
     svg.text((36.0, y), "start", "run");
     svg.line((92.0, y - 13.0), (92.0, y + 4.0), INK, 2.5);
-    svg.text((102.0, y), "start", "mean of the chosen recipe's seeds");
+    svg.text((102.0, y), "start", "mean of the recipe's seeds");
     svg.cross((352.0, y - 4.0), PALETTE[3]);
     svg.text((364.0, y), "start", "collapsed runs, in no mean");
     svg.diamond((572.0, y - 4.0), PALETTE[1]);

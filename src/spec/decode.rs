@@ -1,8 +1,8 @@
 //! Readers of single values and of maps with known fields. Each says what it found and what it expected.
 
 use super::error::Complaint;
-use super::nearest::{expected, nearest};
 use super::yaml::{Node, Place, Value};
+use crate::nearest::{expected, nearest};
 
 /// Result of reading a part of the tree.
 pub type Read<T> = Result<T, Complaint>;

@@ -2,9 +2,9 @@
 
 use super::decode::{self, Entry, Fields, Known, Read, distinct, entries, invalid, join, shortened, text};
 use super::error::{Complaint, Origin};
-use super::nearest::expected;
 use super::yaml::{Node, Place, Value};
 use super::{CheckpointSpec, ClaimReference, DataSpec, Experiment, Given, Select, Train, preset, setting};
+use crate::nearest::expected;
 use crate::task::{self, SplitRole, Task};
 use std::collections::BTreeMap;
 

@@ -11,7 +11,6 @@
 pub mod decode;
 pub mod error;
 pub mod experiment;
-pub mod nearest;
 pub mod pins;
 pub mod preset;
 pub mod recipe;
@@ -24,6 +23,7 @@ pub use error::SpecError;
 
 use crate::task::Task;
 use error::Origin;
+use serde::{Deserialize, Serialize};
 use setting::Setting;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -94,7 +94,8 @@ pub struct Given {
 }
 
 /// How one run is chosen among those that differ in grid point and seed only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Select {
     /// The best primary metric on dev; tables say so beside every number.
     BestOnDev,

@@ -28,9 +28,12 @@ pub enum TrainError {
     /// The engine refused.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A snapshot could not be written or read.
+    /// A snapshot could not be read or made.
     #[error("snapshot in {}: {reason}", folder.display())]
     Snapshot { folder: PathBuf, reason: String },
+    /// A snapshot could not be written; the one before it stays.
+    #[error("could not write a snapshot in {}: {source}", folder.display())]
+    Unwritten { folder: PathBuf, source: std::io::Error },
     /// There is nothing to train on.
     #[error("{examples} training sequences in batches of {batch_size} make no step")]
     NoSteps { examples: usize, batch_size: usize },

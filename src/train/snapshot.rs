@@ -6,6 +6,7 @@
 
 use super::{Progress, TrainError};
 use crate::engine::{EngineState, NamedArray};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -94,14 +95,18 @@ impl Snapshots {
         arrays: impl Iterator<Item = (String, &'a NamedArray)>,
         progress: Option<String>,
     ) -> Result<(), TrainError> {
-        fs::create_dir_all(&self.folder).map_err(|error| self.failed(&error))?;
+        let unwritten = |source| TrainError::Unwritten { folder: self.folder.clone(), source };
+        fs::create_dir_all(&self.folder).map_err(unwritten)?;
         let views = arrays.map(|(name, array)| view(array).map(|view| (name, view)));
         let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| self.failed(&error))?;
         let header = progress.map(|text| HashMap::from([("progress".to_string(), text)]));
         let (unfinished, finished) = (self.folder.join(format!("{name}.part")), self.folder.join(name));
-        safetensors::serialize_to_file(views, header, &unfinished).map_err(|error| self.failed(&error))?;
+        safetensors::serialize_to_file(views, header, &unfinished).map_err(|error| match error {
+            SafeTensorError::IoError(source) => unwritten(source),
+            other => self.failed(&other),
+        })?;
         let flushed = File::open(&unfinished).and_then(|file| file.sync_all());
-        flushed.and_then(|()| fs::rename(&unfinished, &finished)).map_err(|error| self.failed(&error))
+        flushed.and_then(|()| fs::rename(&unfinished, &finished)).map_err(unwritten)
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> TrainError {

@@ -1,6 +1,6 @@
 //! Data files: the hub's real ones with their published counts, and damaged or foreign ones with their errors.
 
-mod bad_parquet;
+pub mod bad_parquet;
 mod real;
 mod squad_files;
 mod tsv_folder;

@@ -2,18 +2,24 @@
 
 mod answers;
 mod check;
+mod cli;
 mod console;
 mod dataset;
+mod download;
 mod embedded_hub;
 mod encode;
+mod estimate;
 mod export;
 mod plan;
 mod run;
+mod run_faults;
+mod run_inputs;
 mod sample;
 mod score;
 mod spec;
 mod submit;
 mod tensorboard;
+mod train;
 mod tree;
 mod fetch;
 mod fetch_checkpoint;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use repro::fetch::{Fetched, Repository, RepositoryKind, Trust};
 use repro::record::*;
 use repro::score::Metric;
+use repro::spec::Select;
 use repro::spec::recipe::*;
 use std::path::Path;
 use std::process::Command;
@@ -60,6 +61,7 @@ pub fn record(id: &str, task: &str, claim: &str, scores: &[(Metric, f64)]) -> Re
         format: FORMAT,
         id: id.into(),
         experiment: "glue".into(),
+        select: Some(Select::BestOnDev),
         checkpoint: "google-bert/bert-base-uncased".into(),
         untrained: false,
         task: task.name.into(),
@@ -178,6 +180,22 @@ fn an_unknown_field_of_a_record_is_refused() {
     assert!(store.find("aa").unwrap_err().to_string().contains("unknown field `mood`"));
 }
 
+/// The records of before the rule was kept have no such line; they are read, and written again without one.
+#[test]
+fn a_record_without_its_selection_rule_stays_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let path = store.write(&sample("aa")).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\n  \"select\": \"best-on-dev\",\n"));
+    let old = text.replace("  \"select\": \"best-on-dev\",\n", "");
+    std::fs::write(&path, &old).unwrap();
+    let record = store.find("aa").unwrap().unwrap();
+    assert_eq!(record, Record { select: None, ..sample("aa") });
+    store.write(&record).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), old);
+}
+
 #[test]
 fn a_diverged_run_keeps_its_infinite_loss() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +222,7 @@ fn what_could_not_be_read_back_is_not_written() {
 }
 
 /// Mounts a small file system for a test; `None`, with a line that says so, where that is not allowed.
-fn mounted(options: &str, test: impl FnOnce(&Path)) -> Option<()> {
+pub fn mounted(options: &str, test: impl FnOnce(&Path)) -> Option<()> {
     let folder = tempfile::tempdir().unwrap();
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path()).output();
     if !mount.is_ok_and(|output| output.status.success()) {

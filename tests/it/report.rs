@@ -5,7 +5,8 @@ use super::record::record;
 use repro::paper::Word;
 use repro::record::{Record, Status, Store};
 use repro::report::{Comparison, Ours, compare, experiment_table, files, groups, leaderboard, terminal_table};
-use repro::score::Metric::{Accuracy, F1, Matthews, Spearman};
+use repro::score::Metric::{self, Accuracy, F1, Matthews, Spearman};
+use repro::spec::Select;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -61,6 +62,81 @@ fn the_table_of_an_experiment_matches_the_hand_computation() {
     google-bert/bert-base-uncased: no average of 9 (bert_t1), missing mnli_m.accuracy, mnli_mm.accuracy, qqp.f1, qnli.accuracy, sst2.accuracy, cola.matthews, stsb.spearman, rte.accuracy.
     In percent. `best`: the run chosen on dev by the task's first metric; its other scores come along. `mean ± std`, `median` and `n`: the seeds of its recipe that learned; `collapsed` runs of all that were tried are in none of them.
     ");
+}
+
+/// The same four runs where the experiment says `select: none`: each rate is a line. 5e-5 has 89.0 and a collapsed run.
+#[test]
+fn where_nothing_is_chosen_nothing_is_called_best() {
+    let mut records = mrpc();
+    records.iter_mut().for_each(|record| record.select = Some(Select::None));
+    let table = experiment_table(&records, &published(), &[]);
+    let headings: Vec<&str> = table.columns.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headings[2..8], ["max", "mean ± std", "median", "n", "collapsed", "runs"]);
+    let f1 = table.rows.iter().filter(|row| row[1] == "mrpc.f1");
+    assert_eq!(
+        f1.map(|row| row[1..8].join(" | ")).collect::<Vec<_>>(),
+        [
+            "mrpc.f1 | 90.00 | 89.00 ± 1.41 | 89.00 | 2 | 0 | lr 2e-5 · batch 32 · 3 epochs, 2 runs, none chosen",
+            "mrpc.f1 | 89.00 | 89.00 | 89.00 | 1 | 1 | lr 5e-5 · batch 32 · 3 epochs, 2 runs, none chosen",
+        ]
+    );
+    assert!(!terminal_table(&table).contains("best"), "{}", terminal_table(&table));
+}
+
+#[test]
+fn the_leaderboard_takes_no_figure_from_a_grid_without_selection() {
+    let ours = |records: &[Record]| {
+        let table = leaderboard(records, &published());
+        let (row, place) = (table.rows.last().unwrap().clone(), |id: &str| {
+            table.columns.iter().position(|(name, _)| name == id).unwrap()
+        });
+        (row[place("mrpc.f1")].clone(), table.footnotes.join("; "))
+    };
+    let mut records = mrpc();
+    assert_eq!(ours(&records).0, "90.0");
+    assert!(ours(&records).1.contains("the best run by the task's first metric;"));
+    records.iter_mut().for_each(|record| record.select = None);
+    assert!(ours(&records).1.contains("a rule that is not recorded"));
+    records.iter_mut().for_each(|record| record.select = Some(Select::None));
+    // One rate alone: the mean of 88.0 and 90.0.
+    assert_eq!(ours(&records[..2]).0, "89.0");
+    assert!(ours(&records[..2]).1.contains("the mean of runs of which none is chosen"));
+    let mut both = nine();
+    both.extend(records);
+    both.iter_mut().for_each(|record| record.select = Some(Select::None));
+    // Beside them `nine` has a third run of MRPC, by the first rate: 80.0 with 88.0 and 90.0. The other rate is left.
+    assert!(ours(&both).0.starts_with("— "), "{}", ours(&both).0);
+    assert!(ours(&both).1.contains("2 recipes, of which none is chosen"));
+}
+
+#[test]
+fn a_rule_that_is_not_recorded_is_said_and_one_that_some_records_have_holds_for_all() {
+    let chosen = |records: &[Record]| experiment_table(records, &published(), &[]).rows[0][7].clone();
+    let mut records = mrpc();
+    records.iter_mut().for_each(|record| record.select = None);
+    assert!(chosen(&records).ends_with("best on dev of 4 (selection not recorded)"), "{}", chosen(&records));
+    records[1].select = Some(Select::BestOnDev);
+    assert!(chosen(&records).ends_with("best on dev of 4"));
+    records[2].select = Some(Select::None);
+    assert!(chosen(&records).ends_with("best on dev of 4 (selection not recorded)"), "they disagree");
+    assert!(chosen(&records[..1]).ends_with("1 run"));
+}
+
+#[test]
+fn without_selection_the_mean_stands_beside_a_paper() {
+    let mut records = mrpc()[..2].to_vec();
+    let reference = "bert/bert_t1/BERT_BASE/mrpc.f1";
+    // The best of 88.0 and 90.0, then their mean, each less the claim.
+    let claim = published().resolve(reference).unwrap().claims()[0].value;
+    let text = comparison_of(&records, reference, F1);
+    assert!(text.starts_with(&format!("{:+.2} but", 90.0 - claim)) && !text.contains("selected on dev"), "{text}");
+    records.iter_mut().for_each(|record| record.select = Some(Select::None));
+    let text = comparison_of(&records, reference, F1);
+    assert!(
+        text.starts_with(&format!("{:+.2} but", 89.0 - claim))
+            && text.contains("mean of 2 here, one run, selected on dev there"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -133,11 +209,15 @@ fn five_seeds_by_the_papers_recipe_are_comparable_with_its_mean_of_five() {
 }
 
 fn comparison(records: &[Record], reference: &str) -> String {
+    comparison_of(records, reference, Accuracy)
+}
+
+fn comparison_of(records: &[Record], reference: &str, metric: Metric) -> String {
     let published = published();
     let claims = published.resolve(reference).unwrap().claims();
     let (groups, _) = groups(records);
     let choice = repro::report::Choice::of(&groups[0]);
-    let ours = Ours { group: &groups[0], choice: &choice, claim: "mrpc", metric: Accuracy };
+    let ours = Ours { group: &groups[0], choice: &choice, claim: "mrpc", metric };
     match compare(&ours, &claims[0], &published) {
         Comparison::Comparable(points) => format!("comparable, {points:+.2}"),
         Comparison::Indicative { difference, reasons } => {
@@ -187,7 +267,8 @@ fn the_average_of_nine_is_made_only_when_all_nine_are_there() {
     let claims = compare_with(&["bert/bert_t1"]);
     let table = experiment_table(&nine(), &published(), &claims);
     let line = table.rows.iter().find(|row| row[1].starts_with("average")).unwrap();
-    assert_eq!((line[1].as_str(), line[2].as_str()), ("average of 9 (bert_t1)", "50.00"));
+    // Of single runs the average is no best one.
+    assert_eq!(line[1..4], ["average of 9 (bert_t1)", "—", "50.00"]);
     let published = published();
     let base = published.resolve("bert/bert_t1/BERT_BASE").unwrap().row.unwrap();
     let printed = base.values.get("average").and_then(Word::number).unwrap();
@@ -226,7 +307,7 @@ fn the_leaderboard_has_the_founding_rows_and_ours() {
     c: published, founding_document/founding_roberta: second table (data 16GB, bsz 8K, steps 300K)
     d: published, founding_document/founding_roberta: second table (data 160GB, bsz 8K, steps 500K)
     e: published, founding_document/founding_roberta: second table (data 13GB, bsz 256, steps 1M)
-    f: this project, on dev: the best run by the task's first metric; see its table for n
+    f: this project, on dev: one run; see its table for n
     Average: plain mean of the nine printed numbers, so MNLI counts twice (matched and mismatched); WNLI is left out; only F1 is used for QQP and MRPC and only Spearman for STS-B. This is not the official GLUE score.
     Second table: three rows differ from the RoBERTa paper (Table 4); each difference is listed in differs_from_paper. Compare against roberta.yaml roberta_t4 when the paper is the target; this table exists so that the founding document can be matched exactly.
     In percent; dev and test are never the same measurement, whatever the figures.
@@ -262,8 +343,8 @@ fn results_have_a_line_for_every_run_and_score() {
     let lines: Vec<&str> = made["results.csv"].lines().collect();
     assert_eq!(lines.len(), 1 + 4 * 2);
     insta::assert_snapshot!(lines[..2].join("\n"), @r"
-    run,experiment,checkpoint,untrained,task,task_version,status,detail,split,claim,metric,value,interval_low,interval_high,examples,seed,preset,learning_rate,batch_size,epochs,limit,data,releases,kept_step,total_steps,engine,dtype,device,commit,dirty,train_seconds,tokens_per_second,peak_memory
-    01,glue,google-bert/bert-base-uncased,false,mrpc,1,finished,,validation,mrpc,f1,0.88,0.86,0.9,408,1,bert-code,2e-5,32,3,,nyu-mll/glue,train: official; validation: official,300,300,reference,f32,cpu (2 threads),0123456789abcdef,false,100.5,1950,1073741824
+    run,experiment,select,checkpoint,untrained,task,task_version,status,detail,split,claim,metric,value,interval_low,interval_high,examples,seed,preset,learning_rate,batch_size,epochs,limit,data,releases,kept_step,total_steps,engine,dtype,device,commit,dirty,train_seconds,tokens_per_second,peak_memory
+    01,glue,best-on-dev,google-bert/bert-base-uncased,false,mrpc,1,finished,,validation,mrpc,f1,0.88,0.86,0.9,408,1,bert-code,2e-5,32,3,,nyu-mll/glue,train: official; validation: official,300,300,reference,f32,cpu (2 threads),0123456789abcdef,false,100.5,1950,1073741824
     ");
 }
 

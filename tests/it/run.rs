@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-const SPEC: &str = "name: small
+/// One run of the embedded hub, in a second.
+pub const SPEC: &str = "name: small
 checkpoints: [repro/bert-tiny]
 tasks: [sst2]
 data: {repositories: {nyu-mll/glue: repro/mini-glue}}
@@ -12,13 +13,13 @@ train: {preset: hf-default, batch_size: 8, learning_rate: 2e-3, epochs: 2, snaps
 seeds: [1]
 ";
 
-fn spec(folder: &Path, text: &str) -> PathBuf {
+pub fn spec(folder: &Path, text: &str) -> PathBuf {
     let path = folder.join("small.yaml");
     std::fs::write(&path, text).unwrap();
     path
 }
 
-fn command(spec: &Path, out: &Path) -> Command {
+pub fn command(spec: &Path, out: &Path) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
     command.current_dir(root).arg("run").arg(spec).arg("--out").arg(out);
@@ -27,24 +28,24 @@ fn command(spec: &Path, out: &Path) -> Command {
     command
 }
 
-fn finish(spec: &Path, out: &Path) -> Output {
+pub fn finish(spec: &Path, out: &Path) -> Output {
     command(spec, out).output().unwrap()
 }
 
 /// The only folder of runs, and its model's weights.
-fn weights(out: &Path) -> Vec<u8> {
+pub fn weights(out: &Path) -> Vec<u8> {
     let mut runs = std::fs::read_dir(out.join("runs")).unwrap();
     std::fs::read(runs.next().unwrap().unwrap().path().join("model/model.safetensors")).unwrap()
 }
 
-fn record(out: &Path) -> serde_json::Value {
+pub fn record(out: &Path) -> serde_json::Value {
     let mut records = std::fs::read_dir(out.join("records")).unwrap().map(|entry| entry.unwrap().path());
     let path = records.find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap();
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// Waits until the run's first snapshot is on disk, and the process still works.
-fn wait_for_snapshot(child: &mut Child, out: &Path) {
+pub fn wait_for_snapshot(child: &mut Child, out: &Path) {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(120) {
         let runs = std::fs::read_dir(out.join("runs")).into_iter().flatten().flatten();
@@ -101,6 +102,7 @@ fn a_recorded_run_is_not_repeated() {
     assert!(first.status.success() && second.status.success());
     assert_eq!(first.stdout, second.stdout);
     assert_eq!(record(&out), before);
+    assert_eq!(before["select"], "none", "what a spec without `select` means");
     assert!(String::from_utf8_lossy(&second.stdout).contains("sst2.accuracy"));
 }
 

@@ -182,20 +182,24 @@ impl Hub for Remote {
         }
     }
 
-    fn exists(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<bool, FetchError> {
+    fn size(&self, repository: &Repository, name: &str, observer: &dyn Observer) -> Result<Option<u64>, FetchError> {
         let wanted = self.wanted(repository, name, observer)?;
         if let Some(commit) = self.known_commit(&wanted) {
-            if wanted.cache.pointer(&commit, name).is_file() {
-                return Ok(true);
+            // A link into the cache leads to a whole file, or to none.
+            if let Ok(file) = std::fs::metadata(wanted.cache.pointer(&commit, name)) {
+                return Ok(Some(file.len()));
             }
             if wanted.cache.is_absent(&commit, name) {
-                return Ok(false);
+                return Ok(None);
             }
         }
         if self.settings.offline {
             return Err(self.offline(&wanted));
         }
-        Ok(matches!(self.ask(&wanted)?, Found::File(_)))
+        match self.ask(&wanted)? {
+            Found::Absent { .. } => Ok(None),
+            Found::File(metadata) => Ok(Some(metadata.size)),
+        }
     }
 
     fn place(&self, repository: &Repository) -> String {

@@ -93,6 +93,11 @@ impl RemoteSettings {
             timeout: Duration::from_secs(30),
         }
     }
+
+    /// The same for questions whose answer one can do without: asked once, with five seconds for it.
+    pub fn hasty(self) -> Self {
+        RemoteSettings { retry: Retry { attempts: 1, ..self.retry }, timeout: Duration::from_secs(5), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 const RTE_NAMES: &str = r#"["entailment", "not_entailment"]"#;
 
 /// The metadata as the hub writes it.
-fn features(names: &str) -> Option<KeyValueMetadata> {
+pub fn features(names: &str) -> Option<KeyValueMetadata> {
     let json = format!(r#"{{"info": {{"features": {{"label": {{"names": {names}, "_type": "ClassLabel"}}}}}}}}"#);
     Some(KeyValueMetadata::from_static(vec![("huggingface".to_owned(), json)]))
 }
 
-fn write(path: &Path, columns: Vec<Column>, metadata: Option<KeyValueMetadata>, compression: ParquetCompression) {
+pub fn write(path: &Path, columns: Vec<Column>, metadata: Option<KeyValueMetadata>, compression: ParquetCompression) {
     let mut frame = DataFrame::new_infer_height(columns).unwrap();
     let writer = ParquetWriter::new(std::fs::File::create(path).unwrap());
     writer.with_compression(compression).with_key_value_metadata(metadata).finish(&mut frame).unwrap();
 }
 
-fn column<T, V: AsRef<[T]>>(name: &str, values: V) -> Column
+pub fn column<T, V: AsRef<[T]>>(name: &str, values: V) -> Column
 where
     Series: NamedFrom<V, [T]>,
 {
@@ -104,7 +104,7 @@ fn wrong_values_name_their_row() {
     folder.written(rte(column("label", [0_i64, 1, 2])), RTE_NAMES);
     assert_eq!(folder.error(), "f.parquet: row 2: found label 2, expected 0 to 1 or, where it is hidden, -1");
     folder.written(rte(column("label", [0_i64, -1, 1])), RTE_NAMES);
-    let expected = "f.parquet: row 1: found a hidden label (-1), expected a label, since split `train` is scored";
+    let expected = "f.parquet: row 1: found a hidden label (-1), expected a label, since split `train` is trained on";
     assert_eq!(folder.error(), expected);
     folder.written(rte(column("label", [Some(0_i64), None, Some(1)])), RTE_NAMES);
     assert_eq!(folder.error(), "f.parquet: row 1: found null in column `label`, expected a value");

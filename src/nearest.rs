@@ -1,4 +1,4 @@
-//! The nearest right name: what someone who mistyped a name most likely meant.
+//! The nearest right name: what someone who mistyped a name most likely meant, in a spec, a flag or a claim.
 
 /// Edits that turn one word into another: insertions, deletions, substitutions, and swaps of neighbours (optimal string
 /// alignment), each costing 1.

@@ -1,0 +1,68 @@
+//! What a plan says of sizes, held to the published models' own.
+
+use repro::estimate::{BatchShape, forward_operations, parameter_count, reference_memory};
+use repro::family::EncoderConfig;
+use repro::task::Head;
+use serde_json::json;
+
+fn bert(hidden: usize, layers: usize, heads: usize, wide: usize, vocabulary: usize, positions: usize) -> EncoderConfig {
+    let config = json!({
+        "model_type": "bert",
+        "vocab_size": vocabulary,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": wide,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "max_position_embeddings": positions,
+        "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+    });
+    EncoderConfig::parse(&config.to_string()).unwrap()
+}
+
+fn base() -> EncoderConfig {
+    bert(768, 12, 12, 3072, 30522, 512)
+}
+
+/// `BertModel.from_pretrained(…).num_parameters()` in transformers: 109,482,240 for bert-base-uncased and 335,141,888 for
+/// bert-large-uncased, pooler included; a head over two labels has 2·H weights and 2 biases more.
+#[test]
+fn parameters_of_the_published_models_are_counted_as_transformers_counts_them() {
+    let large = bert(1024, 24, 16, 4096, 30522, 512);
+    assert_eq!(parameter_count(&base(), Head::Classification, 2), 109_482_240 + 2 * 768 + 2);
+    assert_eq!(parameter_count(&large, Head::Classification, 2), 335_141_888 + 2 * 1024 + 2);
+    assert_eq!(parameter_count(&base(), Head::Regression, 1), 109_482_240 + 768 + 1);
+    // `BertForQuestionAnswering` has no pooler (H² + H).
+    assert_eq!(parameter_count(&base(), Head::Span, 2), 109_482_240 - (768 * 768 + 768) + 2 * 768 + 2);
+}
+
+/// H 2, I 3, one layer, one sequence of 5 tokens. Dense: 2·(4·H² + 2·H·I) = 2·(16 + 12) = 56 a token; attention:
+/// 4·L·H = 40 a token. Together 96 · 5 = 480.
+#[test]
+fn operations_of_a_small_layer_by_hand() {
+    let config = bert(2, 1, 1, 3, 10, 8);
+    assert_eq!(forward_operations(&config, &BatchShape::rectangle(1, 5)), 480.0);
+    // Twice the layers, twice the work; padding is not computed: five tokens in one rectangle of two times four.
+    let two = bert(2, 2, 1, 3, 10, 8);
+    assert_eq!(forward_operations(&two, &BatchShape::rectangle(1, 5)), 960.0);
+    let uneven = BatchShape { sequences: 2, longest: 4, tokens: 5 };
+    assert_eq!(forward_operations(&config, &uneven), 5.0 * (56.0 + 32.0));
+}
+
+/// Parameters, their accumulated and returned gradients and two moments are five copies of 4 bytes, whatever the batch.
+#[test]
+fn memory_is_the_models_copies_and_what_a_batch_adds() {
+    let (config, head) = (base(), Head::Classification);
+    let copies = 5 * 4 * parameter_count(&config, head, 2);
+    let of = |sequences, length| reference_memory(&config, head, 2, &BatchShape::rectangle(sequences, length));
+    let small = of(1, 1) - copies;
+    assert!(small < 80_000_000, "{small}");
+    let (one, two) = (of(8, 128) - of(1, 1), of(16, 128) - of(1, 1));
+    // Twice the sequences, twice the activations; the one token that is taken off makes less than a hundredth.
+    assert!((two as f64 / one as f64 - 2.0).abs() < 0.01, "{one} {two}");
+    // Equal tokens in longer sequences hold more attention scores.
+    assert!(of(2, 512) > of(8, 128));
+}
