@@ -8,6 +8,7 @@
 //! The modules below stand in dependency order: a module uses only those above it, and a test holds them to it.
 
 pub mod exit;
+pub mod allocations;
 pub mod random;
 pub mod score;
 pub mod event;
