@@ -18,9 +18,10 @@ token ids are random, what a step costs does not depend on them. Every line afte
 `tokens` are real ones, never padding. The end of the input ends it; while it waits for a line it sleeps.
 
 Configurations, all with fused AdamW: `sdpa` and `eager` name transformers' attention; `-compile` adds `torch.compile`;
-`-spin` and `-heap` change nothing here but name what the environment held before the process started, which is up to
-whoever starts it: threads that spin for a while before they sleep, and a C allocator that keeps large arrays. Arithmetic
-is f32 on the CPU; on CUDA bf16 autocast over f32 weights, as transformers' Trainer does with `--bf16`.
+`-spin`, `-heap` and `-huge` change nothing here but name what the environment held before the process started, which is
+up to whoever starts it: threads that spin for a while before they sleep, a C allocator that keeps large arrays
+(`MALLOC_MMAP_MAX_=0`, `MALLOC_TRIM_THRESHOLD_`), large pages (`THP_MEM_ALLOC_ENABLE=1`). Arithmetic is f32 on the CPU; on
+CUDA bf16 autocast over f32 weights, as transformers' Trainer does with `--bf16`.
 """
 
 import contextlib

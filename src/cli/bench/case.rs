@@ -56,6 +56,13 @@ pub struct Measured {
     pub estimated_memory: Option<u64>,
 }
 
+impl Measured {
+    /// Arithmetic of a training step for each real token, without padding.
+    pub fn gigaflops_per_token(&self) -> f64 {
+        self.flops_per_second / self.outcome.ours.train.median / 1e9
+    }
+}
+
 impl Case {
     /// Every case that the arguments ask for.
     pub fn all(args: &BenchArgs) -> Result<Vec<Case>, CliError> {
@@ -99,6 +106,21 @@ impl Case {
         }
     }
 
+    /// Trainable values.
+    pub fn parameters(&self) -> u64 {
+        let (head, labels) = self.head();
+        parameter_count(&self.shape.config, head, labels)
+    }
+
+    /// The bytes that the sides need, where it is more than is free. Known of the reference engine's rectangles; PyTorch
+    /// needs about half as much for each configuration.
+    pub fn too_large(&self, args: &BenchArgs) -> Option<u64> {
+        let reference = self.estimated_memory()?;
+        let ours = if args.engine == "reference" { reference } else { 0 };
+        let theirs = if args.compare.is_some() { reference / 2 * args.configurations.len() as u64 } else { 0 };
+        free_memory().filter(|free| ours + theirs > *free).map(|_| ours + theirs)
+    }
+
     /// Measures it.
     ///
     /// # Errors
@@ -139,13 +161,12 @@ impl Case {
     fn measured(&self, outcome: Outcome) -> Measured {
         let count = |batches: &[Rectangle], of: fn(&Rectangle) -> usize| batches.iter().map(of).sum::<usize>();
         let (tokens, theirs) = (count(&self.ours, Rectangle::tokens), count(&self.theirs, Rectangle::tokens));
-        let (head, labels) = self.head();
         let flops_per_second = self.operations_per_token() * outcome.ours.train.median;
         let ceiling = outcome.ceiling();
         Measured {
             title: self.title(),
             shape: self.shape.name.clone(),
-            parameters: parameter_count(&self.shape.config, head, labels),
+            parameters: self.parameters(),
             tokens,
             padded_cells_per_token: count(&self.theirs, Rectangle::cells) as f64 / theirs as f64,
             epoch_tokens: self.epoch_tokens(),
@@ -173,6 +194,13 @@ impl Case {
         let (head, labels) = self.head();
         Some(reference_memory(&self.shape.config, head, labels, &BatchShape::rectangle(sequences, length)))
     }
+}
+
+/// Memory that can still be had without swapping, in bytes, where the system tells (Linux).
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 impl BenchArgs {

@@ -4,6 +4,7 @@ use super::protocol::{Allocations, Ceiling, Job, Round};
 use super::side::Side;
 use super::statistics::Spread;
 use crate::cli::{CliError, Console};
+use crate::exit::Exit;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -110,12 +111,27 @@ impl Duel {
                     rounds.push(done);
                 }
             }
+            equal_priority(sides)?;
         }
         Ok(rounds)
     }
 }
 
+/// Fails where the scheduler favours one of the sides: their ratio would say nothing.
+fn equal_priority(sides: &[Side]) -> Result<(), CliError> {
+    let found: Vec<i32> = sides.iter().filter_map(Side::niceness).collect();
+    let unequal = found.windows(2).any(|pair| pair[0] != pair[1]);
+    let message = || format!("the sides run at unequal priorities, niceness {found:?}; expected all the same");
+    if unequal { Err(CliError::new(Exit::RunFailed, message())) } else { Ok(()) }
+}
+
 impl Figures {
+    /// Name in tables and legends.
+    pub fn name(&self) -> String {
+        let program = self.program.split([' ', ',']).next().unwrap_or_default();
+        format!("{program} {}", self.configuration)
+    }
+
     fn new(side: &mut Side, train: &[Round], evaluate: &[Round]) -> Result<Figures, CliError> {
         let rates = |rounds: &[Round]| rounds.iter().map(Round::rate).collect::<Vec<f64>>();
         let (train_rounds, evaluate_rounds) = (rates(train), rates(evaluate));

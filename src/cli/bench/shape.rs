@@ -29,6 +29,11 @@ impl Shape {
         Shape::new(name, json)
     }
 
+    /// A shape of no checkpoint, with heads of 64 as in BERT.
+    pub fn sized(layers: usize, hidden: usize) -> Result<Shape, CliError> {
+        Shape::new(&format!("{layers}×{hidden}"), bert(layers, hidden, hidden / 64))
+    }
+
     fn new(name: &str, json: Value) -> Result<Shape, CliError> {
         let config = EncoderConfig::parse(&json.to_string())
             .map_err(|error| CliError::new(Exit::Usage, format!("shape `{name}`: {error}")))?;

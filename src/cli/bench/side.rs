@@ -33,7 +33,8 @@ impl Side {
     /// PyTorch, by a Python that has it.
     ///
     /// Its threads sleep as soon as they have nothing to do, unless the configuration says `spin`; with `heap` the C
-    /// allocator keeps what it has instead of giving large arrays back to the kernel.
+    /// allocator keeps what it has instead of giving large arrays back to the kernel, with `huge` PyTorch asks for large
+    /// pages.
     pub fn peer(python: &Path, job: &Job) -> Result<Side, CliError> {
         let mut command = Command::new(python);
         command.arg(PEER_SCRIPT).env("OMP_NUM_THREADS", job.threads.to_string());
@@ -43,6 +44,9 @@ impl Side {
         }
         if extras.contains(&"heap") {
             command.env("MALLOC_MMAP_MAX_", "0").env("MALLOC_TRIM_THRESHOLD_", "68719476736");
+        }
+        if extras.contains(&"huge") {
+            command.env("THP_MEM_ALLOC_ENABLE", "1");
         }
         Side::start(command, &format!("{} {PEER_SCRIPT}", python.display()), job)
     }
@@ -75,6 +79,14 @@ impl Side {
         }
         let wrong = |error: serde_json::Error| self.failed(line, &format!("found `{}`: {error}", answer.trim_end()));
         serde_json::from_str(&answer).map_err(wrong)
+    }
+
+    /// What the scheduler was told of the process, where the system tells (Linux): 0, or more for one that gives way.
+    /// Somebody else may change it while it runs.
+    pub fn niceness(&self) -> Option<i32> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // Fields are counted from behind the name, which may hold spaces: the state is the third, niceness the 19th.
+        text.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
     }
 
     fn failed(&self, line: &str, what: &str) -> CliError {
