@@ -9,6 +9,7 @@
 
 pub mod exit;
 pub mod nearest;
+pub mod allocations;
 pub mod random;
 pub mod score;
 pub mod event;

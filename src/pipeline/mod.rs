@@ -16,7 +16,7 @@ mod scoring;
 pub use error::{PipelineError, RunError};
 pub use forecast::{Forecast, Forecasts};
 pub use inputs::{InputError, Inputs, Prepared};
-pub use provenance::{peak_memory, provenance};
+pub use provenance::{device, now, peak_memory, provenance};
 pub use saved::{Agreement, Saved, SavedError};
 pub use scoring::{SplitPredictions, predict_split, score_split};
 

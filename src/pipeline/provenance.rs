@@ -22,7 +22,7 @@ pub fn provenance(run: &Run) -> Provenance {
 }
 
 /// Kind, processor and threads: results repeat to the bit only on the same kind of machine.
-fn device(kind: &str) -> String {
+pub fn device(kind: &str) -> String {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let name = name.map_or("unknown processor", |(_, name)| name.trim());

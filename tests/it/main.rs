@@ -1,6 +1,7 @@
 //! What a user sees: one binary of integration tests, a file per subject.
 
 mod answers;
+mod bench;
 mod check;
 mod cli;
 mod console;

@@ -184,8 +184,8 @@ fn environment_and_printing_stay_in_the_command_line() {
 }
 
 #[test]
-fn unsafe_code_stays_in_the_fast_engine() {
-    only_in(&["unsafe "], &["engine/fast"], |source| &source.code);
+fn unsafe_code_stays_in_the_fast_engine_and_the_allocator() {
+    only_in(&["unsafe "], &["engine/fast", "allocations.rs"], |source| &source.code);
 }
 
 #[test]
