@@ -3,7 +3,7 @@
 //! T tokens of a micro-batch, C cells of its padded rectangle (sequences · longest), H hidden size, I intermediate
 //! size, N heads, L longest sequence, B sequences.
 
-use crate::engine::workers;
+use crate::engine::threads;
 use crate::family::{EncoderConfig, parameters};
 use crate::plan::EngineKind;
 use crate::task::Head;
@@ -44,7 +44,7 @@ pub fn forward_operations(config: &EncoderConfig, shape: &BatchShape) -> f64 {
 pub fn memory_of(engine: EngineKind, config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape) -> u64 {
     match engine {
         EngineKind::Reference => reference_memory(config, head, num_labels, shape),
-        EngineKind::Fast => fast_memory(config, head, num_labels, shape, workers()),
+        EngineKind::Fast => fast_memory(config, head, num_labels, shape, threads()),
     }
 }
 

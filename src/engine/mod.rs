@@ -107,8 +107,8 @@ pub enum EngineError {
     Weights(String),
 }
 
-/// An engine of a kind on the CPU, with as many threads as the machine has, starting from `values` in the order of
-/// [`crate::family::parameters`].
+/// An engine of a kind on the CPU, starting from `values` in the order of [`crate::family::parameters`]. The number of
+/// threads is the fast engine's; the reference engine uses all there are.
 ///
 /// # Errors
 /// Values that do not fit the config's parameters.
@@ -118,15 +118,16 @@ pub fn create(
     head: Head,
     num_labels: usize,
     values: Vec<NamedArray>,
+    threads: usize,
 ) -> Result<Box<dyn Engine>, EngineError> {
     Ok(match kind {
         EngineKind::Reference => Box::new(reference::Reference::new(config, head, num_labels, values)?),
-        EngineKind::Fast => Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, workers())?),
+        EngineKind::Fast => Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, threads)?),
     })
 }
 
-/// Threads of the fast engine on the CPU.
-pub fn workers() -> usize {
+/// Threads that this machine runs at once.
+pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 

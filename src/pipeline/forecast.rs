@@ -111,7 +111,7 @@ fn calibrate(run: &Run, prepared: &Prepared) -> Result<Speed, EngineError> {
     let (head, labels) = (run.task.head, run.task.num_labels());
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(&prepared.config, head, labels), BTreeMap::new(), &how);
-    let mut engine = engine::create(run.engine, prepared.config.clone(), head, labels, values)?;
+    let mut engine = engine::create(run.engine, prepared.config.clone(), head, labels, values, engine::threads())?;
     let sample: Vec<&Features> =
         prepared.train().flat_map(|split| split.encoded.features.iter()).take(CALIBRATION).collect();
     let batch = Batch::pack(sample);

@@ -65,7 +65,8 @@ fn engine(run: &Run, prepared: &Prepared, observer: &dyn Observer) -> Result<Box
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
     let values = starting_values(&parameters, arrays, &how);
-    Ok(engine::create(run.engine, config.clone(), task.head, task.num_labels(), values).map_err(failed)?)
+    Ok(engine::create(run.engine, config.clone(), task.head, task.num_labels(), values, engine::threads())
+        .map_err(failed)?)
 }
 
 fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {

@@ -147,7 +147,7 @@ impl Saved {
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;
         let values = parameters.iter().filter_map(|parameter| loaded.arrays.remove(&parameter.name)).collect();
-        Ok(engine::create(self.run.engine, config, task.head, task.num_labels(), values)?)
+        Ok(engine::create(self.run.engine, config, task.head, task.num_labels(), values, engine::threads())?)
     }
 }
 

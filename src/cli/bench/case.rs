@@ -6,7 +6,8 @@ use super::protocol::Job;
 use super::shape::Shape;
 use super::{BenchArgs, task_lengths};
 use crate::cli::{CliError, Console};
-use crate::estimate::{BatchShape, forward_operations, parameter_count, reference_memory};
+use crate::estimate::{BatchShape, forward_operations, memory_of, parameter_count};
+use crate::plan::EngineKind;
 use crate::task::{Head, Task};
 use serde::Serialize;
 use std::thread::available_parallelism;
@@ -52,7 +53,7 @@ pub struct Measured {
     pub ceiling: f64,
     /// The one over the other.
     pub share_of_ceiling: f64,
-    /// What `repro plan` would say of the reference engine's memory, for rectangles.
+    /// What `repro plan` would say of the engine's memory, for rectangles.
     pub estimated_memory: Option<u64>,
 }
 
@@ -112,11 +113,10 @@ impl Case {
         parameter_count(&self.shape.config, head, labels)
     }
 
-    /// The bytes that the sides need, where it is more than is free. Known of the reference engine's rectangles; PyTorch
-    /// needs about half as much for each configuration.
+    /// The bytes that the sides need, where it is more than is free. Known of rectangles; PyTorch needs about
+    /// half as much as the reference engine for each configuration.
     pub fn too_large(&self, args: &BenchArgs) -> Option<u64> {
-        let reference = self.estimated_memory()?;
-        let ours = if args.engine == "reference" { reference } else { 0 };
+        let (ours, reference) = (self.estimated_memory(&args.engine)?, self.estimated_memory("reference")?);
         let theirs = if args.compare.is_some() { reference / 2 * args.configurations.len() as u64 } else { 0 };
         free_memory().filter(|free| ours + theirs > *free).map(|_| ours + theirs)
     }
@@ -170,11 +170,11 @@ impl Case {
             tokens,
             padded_cells_per_token: count(&self.theirs, Rectangle::cells) as f64 / theirs as f64,
             epoch_tokens: self.epoch_tokens(),
-            outcome,
             flops_per_second,
             ceiling,
             share_of_ceiling: flops_per_second / ceiling,
-            estimated_memory: self.estimated_memory(),
+            estimated_memory: self.estimated_memory(&outcome.ours.configuration),
+            outcome,
         }
     }
 
@@ -189,10 +189,11 @@ impl Case {
         if let What::Task { epoch_tokens, .. } = self.what { Some(epoch_tokens) } else { None }
     }
 
-    fn estimated_memory(&self) -> Option<u64> {
+    fn estimated_memory(&self, engine: &str) -> Option<u64> {
         let What::Rectangle { sequences, length } = self.what else { return None };
         let (head, labels) = self.head();
-        Some(reference_memory(&self.shape.config, head, labels, &BatchShape::rectangle(sequences, length)))
+        let (engine, rectangle) = (EngineKind::of(engine)?, BatchShape::rectangle(sequences, length));
+        Some(memory_of(engine, &self.shape.config, head, labels, &rectangle))
     }
 }
 

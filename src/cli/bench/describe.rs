@@ -23,9 +23,7 @@ pub fn describe(measured: &Measured) -> String {
         100.0 * measured.share_of_ceiling,
         measured.ceiling / 1e9
     ));
-    lines.extend(
-        measured.estimated_memory.map(|bytes| format!("estimated    {} for the reference engine", size(bytes))),
-    );
+    lines.extend(measured.estimated_memory.map(|bytes| format!("estimated    {}", size(bytes))));
     lines.extend(outcome.allocations_per_step.map(|count| format!("allocations  {count} in a steady training step")));
     lines.join("\n")
 }

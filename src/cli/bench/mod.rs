@@ -34,8 +34,8 @@ pub struct BenchArgs {
     /// Encoder shape: `minilm-l6`, `bert-base`, `bert-large`, or a folder with `config.json`.
     #[arg(long, value_name = "SHAPE", default_value = "minilm-l6")]
     shape: String,
-    /// Engine: `reference`.
-    #[arg(long, value_name = "ENGINE", default_value = "reference")]
+    /// Engine: `fast` or `reference`.
+    #[arg(long, value_name = "ENGINE", default_value = "fast")]
     engine: String,
     /// Sequences in a batch.
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]

@@ -9,12 +9,12 @@ use crate::allocations::during;
 use crate::cli::{CliError, Console};
 use crate::encode::{Batch, Features, Target};
 use crate::engine::ceiling::matmul_ceiling;
-use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{Engine, EngineError, StepPart, Update};
+use crate::engine::{self, Engine, EngineError, StepPart, Update};
 use crate::exit::Exit;
 use crate::family::{EncoderConfig, parameters};
 use crate::pipeline::peak_memory;
+use crate::plan::EngineKind;
 use crate::random::{Purpose, Stream};
 use crate::task::Head;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Server {
         let config = EncoderConfig::parse(&job.config.to_string()).map_err(|e| CliError::new(Exit::Usage, e))?;
         let head = job.head().ok_or_else(|| wrong(&job.head, "`classification` or `regression`"))?;
         let batches = job.batches.iter().map(|batch| synthetic(&config, head, batch)).collect();
-        let engine = engine(&job.configuration, &config, head, job.num_labels)?;
+        let engine = self::engine(&job.configuration, &config, head, job.num_labels, job.threads)?;
         Ok(Server { engine, batches, step: 0 })
     }
 
@@ -105,15 +105,17 @@ impl Server {
 }
 
 /// The engine of a name, with random weights.
-fn engine(name: &str, config: &EncoderConfig, head: Head, num_labels: usize) -> Result<Box<dyn Engine>, CliError> {
+fn engine(
+    name: &str,
+    config: &EncoderConfig,
+    head: Head,
+    num_labels: usize,
+    threads: usize,
+) -> Result<Box<dyn Engine>, CliError> {
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(config, head, num_labels), BTreeMap::new(), &how);
-    match name {
-        "reference" => {
-            Ok(Box::new(Reference::new(config.clone(), head, num_labels, values).map_err(failed)?) as Box<dyn Engine>)
-        }
-        other => Err(wrong(other, "an engine: `reference`")),
-    }
+    let kind = EngineKind::of(name).ok_or_else(|| wrong(name, "an engine: `fast` or `reference`"))?;
+    engine::create(kind, config.clone(), head, num_labels, values, threads).map_err(failed)
 }
 
 fn synthetic(config: &EncoderConfig, head: Head, batch: &Rectangle) -> Batch {

@@ -1,7 +1,7 @@
 //! Token counts of a task's training rows, made by a checkpoint's own tokenizer.
 
 use super::BenchArgs;
-use crate::cli::{CliError, hub};
+use crate::cli::{CliError, Patience, hub};
 use crate::dataset::{self, Location, Origin, SplitFile};
 use crate::encode::{EncodeSettings, Tokenizer, encode_split};
 use crate::event::Silent;
@@ -34,7 +34,7 @@ fn is_usable(task: &Task) -> bool {
 
 /// Tokens of each training row, special ones included.
 pub fn lengths(task: &'static Task, args: &BenchArgs) -> Result<Vec<usize>, CliError> {
-    let hub = hub(args.hub.as_deref(), false, Pins::default())?;
+    let hub = hub(args.hub.as_deref(), false, Pins::default(), Patience::Usual)?;
     let split = task.splits_with(SplitRole::Train).next().expect("`find` lets no other task through");
     let repository = Repository::dataset(task.dataset.repository, None);
     let file = hub.fetch(&repository, &task.split_file(split.name), &Silent)?;
