@@ -36,6 +36,11 @@ impl Stream {
         Stream { key: [block[0], block[1]] }
     }
 
+    /// The key of its blocks, for whoever makes them elsewhere.
+    pub fn key(&self) -> [u32; 2] {
+        self.key
+    }
+
     /// The 32 random bits at (step, site, index).
     pub fn bits(&self, step: u64, site: u32, index: u64) -> u32 {
         self.block(step, site, index / 4)[(index % 4) as usize]

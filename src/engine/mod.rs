@@ -102,6 +102,9 @@ pub enum EngineError {
     /// Weights do not fit the model.
     #[error("{0}")]
     Weights(String),
+    /// A device is absent, lacks something, or failed.
+    #[error("{0}")]
+    Device(String),
 }
 
 /// A model that predicts.
