@@ -1,4 +1,5 @@
 //! The fast engine: the same numbers as the reference engine, by hand-written forward and backward passes over flat
 //! buffers, without a graph and without tensors.
 
+pub mod cuda;
 pub mod flat;
