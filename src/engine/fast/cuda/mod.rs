@@ -22,15 +22,19 @@ pub mod arena;
 pub mod attention;
 pub mod batch;
 pub mod columns;
+pub mod compiler;
+pub mod device;
 pub mod embedding;
 pub mod engine;
 pub mod gelu;
+pub mod gpu;
 pub mod head;
 pub mod layer_norm;
 pub mod machine;
 pub mod model;
 pub mod operations;
 pub mod passes;
+pub mod products;
 pub mod shape;
 pub mod sources;
 
@@ -39,4 +43,6 @@ mod emulator;
 #[cfg(test)]
 mod tests;
 
+pub use engine::Accelerated;
+pub use gpu::{Gpu, SharedGpu};
 pub use shape::Precision;
