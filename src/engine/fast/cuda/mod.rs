@@ -21,6 +21,7 @@ pub mod adam;
 pub mod arena;
 pub mod attention;
 pub mod batch;
+pub mod checks;
 pub mod columns;
 pub mod compiler;
 pub mod device;

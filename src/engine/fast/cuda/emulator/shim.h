@@ -4,6 +4,7 @@
 // next. The order in which fibers run can be reversed (`repro_reverse`): a kernel whose outcome then changes lacks a
 // barrier. Shared memory is filled with NaN before each block. Tensor core operands and ldmatrix are written down here a
 // second time, from the tables of the PTX ISA, element by element.
+#include <csetjmp>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -40,16 +41,23 @@ static inline u32 to_bfloat16(float x) {
 }
 static inline u32 pack(float low, float high) { return to_bfloat16(low) | to_bfloat16(high) << 16; }
 
-struct Fiber { ucontext_t context; u8* stack; bool done; };
+struct Fiber { ucontext_t context; jmp_buf place; u8* stack; bool begun, done; };
 struct Barrier { u32 arrived, generation; };
 struct Exchange { Barrier barrier; u32 slots[2][32][8]; };
 static Fiber fibers[MOST_THREADS];
 static ucontext_t scheduler;
+static jmp_buf home;
 static u32 current, threads, progress;
 static Barrier block_barrier;
 static Exchange exchanges[MOST_THREADS / 32];
 static void (*body)(void*);
 static void* body_argument;
+
+// Back to the scheduler, until it resumes this fiber. After its first switch a fiber moves by jumps: they save no signal
+// mask, which would be a system call.
+static void give_way(u32 self) {
+    if (_setjmp(fibers[self].place) == 0) _longjmp(home, 1);
+}
 
 static void arrive(Barrier& barrier, u32 expected) {
     u32 generation = barrier.generation;
@@ -60,7 +68,7 @@ static void arrive(Barrier& barrier, u32 expected) {
         return;
     }
     u32 self = current;
-    while (*(volatile u32*)&barrier.generation == generation) swapcontext(&fibers[self].context, &scheduler);
+    while (*(volatile u32*)&barrier.generation == generation) give_way(self);
 }
 
 static u32 lanes_of(u32 warp) { return threads - warp * 32 < 32 ? threads - warp * 32 : 32; }
@@ -125,13 +133,13 @@ static void entry() {
     body(body_argument);
     fibers[self].done = true;
     ++progress;
-    swapcontext(&fibers[self].context, &scheduler);
+    _longjmp(home, 1);
 }
 
 static void prepare(u32 index) {
     Fiber& fiber = fibers[index];
     if (!fiber.stack) fiber.stack = (u8*)malloc(STACK);
-    fiber.done = false;
+    fiber.begun = fiber.done = false;
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack;
     fiber.context.uc_stack.ss_size = STACK;
@@ -142,7 +150,10 @@ static void prepare(u32 index) {
 static void resume(u32 index) {
     current = index;
     threadIdx = {index % blockDim.x, index / blockDim.x, 0};
-    swapcontext(&scheduler, &fibers[index].context);
+    if (_setjmp(home) != 0) return;
+    if (fibers[index].begun) _longjmp(fibers[index].place, 1);
+    fibers[index].begun = true;
+    setcontext(&fibers[index].context);
 }
 
 // Runs one block; false where its threads wait for each other for ever.
