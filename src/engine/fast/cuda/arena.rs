@@ -14,8 +14,8 @@ use crate::engine::EngineError;
 /// Alignment of every array.
 const ALIGNMENT: usize = 256;
 
-/// Stretches of rows in gelu.cu, columns.cu and embedding.cu.
-const STRETCHES: usize = 64;
+/// Most stretches of rows in gelu.cu, columns.cu and embedding.cu.
+const STRETCHES: usize = 128;
 
 /// What one layer keeps.
 #[derive(Clone, Copy, Debug)]

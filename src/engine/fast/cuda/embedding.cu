@@ -2,7 +2,7 @@
 //
 // Grid: forward, one warp owns a token, 4 a block; each table row is read where it is used. Backward in three steps, none
 // with atomics: `embedding_backward` walks the tokens as layer_norm.cu does and leaves the gradient of each token's sum;
-// `word_gradients` gives each distinct word id to one block for 32 columns, its tokens (sorted by id on the host, in
+// `word_gradients` gives each distinct word id to one block for 32 columns, at most 1024 words at a time, its tokens (sorted by id on the host, in
 // their order) over 8 lanes that are then added in order; `position_gradients` the same for each position, over the
 // sequences; segments are summed by `segment_partials` over stretches of tokens, which columns.cu adds in order.
 
@@ -79,13 +79,15 @@ DEVICE void add_lanes(float own, float* gradient, u32 at) {
 KERNEL(LANES* WARP)
 word_gradients(const real* d_sum, const u32* order, const u32* starts, const u32* ids, float* gradients,
                const Step* step) {
-    u32 word = blockIdx.x, at = blockIdx.y * WARP + threadIdx.x % WARP;
-    if (word >= step->words) return;
-    float own = 0.0f;
-    if (at < HIDDEN)
-        for (u32 entry = starts[word] + threadIdx.x / WARP; entry < starts[word + 1]; entry += LANES)
-            own += widen(d_sum[(u64)order[entry] * HIDDEN + at]);
-    add_lanes(own, gradients + (u64)ids[word] * HIDDEN, at);
+    u32 at = blockIdx.y * WARP + threadIdx.x % WARP;
+    for (u32 word = blockIdx.x; word < step->words; word += gridDim.x) {
+        float own = 0.0f;
+        if (at < HIDDEN)
+            for (u32 entry = starts[word] + threadIdx.x / WARP; entry < starts[word + 1]; entry += LANES)
+                own += widen(d_sum[(u64)order[entry] * HIDDEN + at]);
+        add_lanes(own, gradients + (u64)ids[word] * HIDDEN, at);
+        __syncthreads(); // before the lanes' sums are overwritten
+    }
 }
 
 KERNEL(LANES* WARP)
@@ -100,14 +102,18 @@ position_gradients(const real* d_sum, const u32* cumulative, float* gradients, c
     add_lanes(own, gradients + (u64)position * HIDDEN, at);
 }
 
-// partials [gridDim.x][gridDim.y segments][HIDDEN] of a stretch of tokens; a thread owns a column.
-KERNEL(128) segment_partials(const real* d_sum, const u32* types, float* partials, const Step* step) {
+// partials [gridDim.x][segments][HIDDEN] of a stretch of tokens; a thread owns a column, blockIdx.y is a segment and a
+// strip of 128 columns.
+KERNEL(128) segment_partials(const real* d_sum, const u32* types, float* partials, const Step* step, u32 segments) {
     u32 each = (step->tokens + gridDim.x - 1) / gridDim.x, first = blockIdx.x * each;
     u32 last = first + each < step->tokens ? first + each : step->tokens;
-    for (u32 at = threadIdx.x; at < HIDDEN; at += 128) {
-        float sum = 0.0f;
-        for (u32 token = first; token < last; ++token)
-            if (types[token] == blockIdx.y) sum += widen(d_sum[(u64)token * HIDDEN + at]);
-        partials[((u64)blockIdx.x * gridDim.y + blockIdx.y) * HIDDEN + at] = sum;
+    u32 segment = blockIdx.y % segments, at = blockIdx.y / segments * 128 + threadIdx.x;
+    if (at >= HIDDEN) return;
+    float sum = 0.0f;
+#pragma unroll 4
+    for (u32 token = first; token < last; ++token) {
+        float value = widen(d_sum[(u64)token * HIDDEN + at]);
+        sum += types[token] == segment ? value : 0.0f;
     }
+    partials[((u64)blockIdx.x * segments + segment) * HIDDEN + at] = sum;
 }

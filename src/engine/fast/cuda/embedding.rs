@@ -8,8 +8,11 @@ use crate::engine::EngineError;
 /// Lanes that share out the tokens of a word.
 const LANES: u32 = 8;
 
+/// Words whose gradients are summed side by side.
+const MOST_WORDS: usize = 1024;
+
 /// Stretches of tokens whose segment sums are partial.
-const STRETCHES: usize = 64;
+const STRETCHES: usize = 128;
 
 /// The three tables in 32 bits, or their gradients.
 #[derive(Clone, Copy, Debug)]
@@ -101,15 +104,17 @@ impl<M: Machine> Operations<'_, M> {
             gradients.words.into(),
             staged.step.into(),
         ];
-        self.launch("word_gradients", (number(self.room.tokens), columns), threads, shared, &words)?;
+        let most = number(self.room.tokens.min(MOST_WORDS));
+        self.launch("word_gradients", (most, columns), threads, shared, &words)?;
         let positions: [Argument; 4] =
             [d_sum.into(), staged.cumulative_lengths.into(), gradients.positions.into(), staged.step.into()];
         let longest = number(self.shape.positions.min(self.room.tokens));
         self.launch("position_gradients", (longest, columns), threads, shared, &positions)?;
-        let segments: [Argument; 4] =
-            [d_sum.into(), staged.token_type_ids.into(), self.partials.into(), staged.step.into()];
         let (blocks, kinds) = (number(self.room.tokens.min(STRETCHES)), number(self.shape.segments));
-        self.launch("segment_partials", (blocks, kinds), 128, 0, &segments)?;
+        let segments: [Argument; 5] =
+            [d_sum.into(), staged.token_type_ids.into(), self.partials.into(), staged.step.into(), kinds.into()];
+        let strips = number(self.shape.hidden).div_ceil(128);
+        self.launch("segment_partials", (blocks, kinds * strips), 128, 0, &segments)?;
         self.add_partials(blocks, self.shape.segments * self.shape.hidden, &[gradients.segments])
     }
 }

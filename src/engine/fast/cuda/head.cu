@@ -159,23 +159,26 @@ KERNEL(128) span_backward(const float* d_logits, const float* weight, real* d_y,
     store_row(d_y + (u64)token * HIDDEN, x);
 }
 
-// partials [gridDim.x][2 H + 2] of a stretch of tokens: both rows of the weight, then both biases.
+// partials [gridDim.x][2 H + 2] of a stretch of tokens: both rows of the weight, then both biases. A thread owns a column;
+// blockIdx.y is a strip of 128.
 KERNEL(128) span_partials(const float* d_logits, const real* y, float* partials, const Step* step) {
     u32 each = (step->tokens + gridDim.x - 1) / gridDim.x, first = blockIdx.x * each;
     u32 last = first + each < step->tokens ? first + each : step->tokens;
     float* own = partials + (u64)blockIdx.x * (2 * HIDDEN + 2);
-    for (u32 at = threadIdx.x; at < HIDDEN; at += 128) {
+    u32 at = blockIdx.y * 128 + threadIdx.x;
+    if (at < HIDDEN) {
         float start = 0.0f, end = 0.0f;
+#pragma unroll 4
         for (u32 token = first; token < last; ++token) {
             float x = widen(y[(u64)token * HIDDEN + at]);
             start += d_logits[2 * token] * x, end += d_logits[2 * token + 1] * x;
         }
         own[at] = start, own[HIDDEN + at] = end;
     }
-    if (threadIdx.x < 2) {
+    if (at < 2) {
         float sum = 0.0f;
-        for (u32 token = first; token < last; ++token) sum += d_logits[2 * token + threadIdx.x];
-        own[2 * HIDDEN + threadIdx.x] = sum;
+        for (u32 token = first; token < last; ++token) sum += d_logits[2 * token + at];
+        own[2 * HIDDEN + at] = sum;
     }
 }
 

@@ -5,7 +5,7 @@ use super::operations::{Dropout, Operations, number};
 use crate::engine::EngineError;
 
 /// Stretches of tokens whose sums for the span head's gradients are partial.
-pub const SPAN_STRETCHES: usize = 64;
+pub const SPAN_STRETCHES: usize = 128;
 
 /// A head in 32 bits: weight `[labels, H]`, bias `[labels]`.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,8 @@ impl<M: Machine> Operations<'_, M> {
         self.launch("span_backward", (number(self.room.tokens).div_ceil(4), 1), 128, 0, &arguments)?;
         let blocks = number(self.room.tokens.min(SPAN_STRETCHES));
         let arguments = [d_logits, y.into(), self.partials.into(), step];
-        self.launch("span_partials", (blocks, 1), 128, 0, &arguments)?;
+        let strips = number(self.shape.hidden).div_ceil(128);
+        self.launch("span_partials", (blocks, strips), 128, 0, &arguments)?;
         self.add_partials(blocks, 2 * self.shape.hidden + 2, &[at.d_weight])
     }
 

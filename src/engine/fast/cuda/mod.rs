@@ -38,6 +38,7 @@ pub mod passes;
 pub mod products;
 pub mod shape;
 pub mod sources;
+pub mod speed;
 
 #[cfg(test)]
 mod emulator;
