@@ -2,7 +2,7 @@
 //! name are those of the `experiments/` folder.
 
 use super::common::experiments;
-use super::{CliError, Console};
+use super::{CliError, Console, devices};
 use crate::exit::Exit;
 use crate::family::FAMILIES;
 use crate::paper::Published;
@@ -15,13 +15,22 @@ use std::path::Path;
 
 /// Arguments of `repro list`.
 #[derive(clap::Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    /// What there is to compute on, instead.
+    #[arg(long)]
+    devices: bool,
+}
 
 /// An experiment file, or why it could not be read.
 type Found = (String, Result<Experiment, String>);
 
 /// Runs the command.
-pub fn run(_args: &ListArgs, console: &Console) -> Result<Exit, CliError> {
+pub fn run(args: &ListArgs, console: &Console) -> Result<Exit, CliError> {
+    if args.devices {
+        let json = || format!("{:#}", devices::to_json());
+        console.result(&if console.json { json() } else { devices::to_text() });
+        return Ok(Exit::Fine);
+    }
     let found: Vec<Found> = experiments()
         .iter()
         .map(|path| (path.display().to_string(), spec::read(path, &[]).map_err(|error| error.to_string())))

@@ -4,9 +4,11 @@ mod bench;
 mod check;
 mod common;
 mod console;
+mod devices;
 mod download;
 mod fetch;
 mod hub;
+mod kernels;
 mod list;
 mod plan;
 mod progress;
@@ -61,8 +63,11 @@ enum Command {
     Submit(submit::SubmitArgs),
     /// Measure training and evaluation tokens/s against this machine's matmul ceiling.
     Bench(bench::BenchArgs),
-    /// List tasks, families, presets, checkpoints, experiments and claims.
+    /// List tasks, families, presets, checkpoints, experiments and claims, or devices.
     List(list::ListArgs),
+    /// Check and time the CUDA kernels.
+    #[command(hide = true)]
+    Kernels(kernels::KernelsArgs),
 }
 
 /// An error as the user sees it.
@@ -108,5 +113,6 @@ fn dispatch(command: &Command, console: &Console) -> Result<Exit, CliError> {
         Command::Submit(args) => submit::run(args, console),
         Command::Bench(args) => bench::run(args, console),
         Command::List(args) => list::run(args, console),
+        Command::Kernels(args) => kernels::run(args, console),
     }
 }

@@ -36,6 +36,16 @@ impl Site {
     }
 }
 
+/// A value is kept where its 32 random bits are at least this.
+pub fn threshold(probability: f64) -> u32 {
+    (probability * 4_294_967_296.0) as u32
+}
+
+/// What kept values are multiplied by.
+pub fn keep(probability: f64) -> f32 {
+    (1.0 / (1.0 - probability)) as f32
+}
+
 /// The masks of one part of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Masks {
@@ -56,8 +66,7 @@ impl Masks {
 
     /// Fills `mask` with the values of indices `first, first + 1, …` of a site.
     pub fn fill(&self, site: Site, probability: f64, first: u64, mask: &mut [f32]) {
-        let threshold = (probability * 4_294_967_296.0) as u32;
-        let keep = (1.0 / (1.0 - probability)) as f32;
+        let (threshold, keep) = (threshold(probability), keep(probability));
         let mut block = [0; 4];
         for (offset, value) in mask.iter_mut().enumerate() {
             let index = first + offset as u64;

@@ -105,6 +105,9 @@ pub enum EngineError {
     /// Weights do not fit the model.
     #[error("{0}")]
     Weights(String),
+    /// A device is absent, lacks something, or failed.
+    #[error("{0}")]
+    Device(String),
 }
 
 /// An engine of a kind on the CPU, starting from `values` in the order of [`crate::family::parameters`]. The number of

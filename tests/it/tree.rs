@@ -20,8 +20,11 @@ impl Source {
         self.path.split(['/', '.']).next().expect("a path has a first part")
     }
 
-    /// The code before the unit tests.
+    /// The code before the unit tests; none of a file of unit tests.
     fn without_tests(&self) -> &str {
+        if self.path.ends_with("/tests.rs") {
+            return "";
+        }
         self.code.split("#[cfg(test)]\nmod ").next().expect("a split has a first part")
     }
 }

@@ -2,4 +2,5 @@
 //! buffers, without a graph and without tensors.
 
 pub mod cpu;
+pub mod cuda;
 pub mod flat;

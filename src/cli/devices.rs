@@ -1,0 +1,88 @@
+//! What there is to compute on: `repro list --devices`, and the GPU that a command was given.
+
+use super::CliError;
+use crate::engine::fast::cuda::SharedGpu;
+use crate::engine::fast::cuda::device::{self, Device, DeviceError, Found};
+use crate::exit::Exit;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// CPU and GPUs, as text.
+pub fn to_text() -> String {
+    let mut lines = vec!["devices".to_owned(), format!("  {:8} {} threads", "cpu", threads())];
+    match device::find() {
+        Ok(found) => {
+            lines.extend(found.devices.iter().map(device_line));
+            lines.push(format!("  {:8} {}", "cuda", libraries(&found)));
+        }
+        Err(error) => lines.push(format!("  {:8} none: {error}", "cuda")),
+    }
+    lines.join("\n")
+}
+
+/// The same as JSON.
+pub fn to_json() -> Value {
+    let cuda = match device::find() {
+        Ok(found) => json!({
+            "driver": found.driver,
+            "nvrtc": found.nvrtc.map(|(major, minor)| format!("{major}.{minor}")),
+            "cublaslt": found.cublaslt,
+            "devices": found.devices.iter().map(device_json).collect::<Vec<_>>(),
+        }),
+        Err(error) => json!({"error": error.to_string()}),
+    };
+    json!({"cpu": {"threads": threads()}, "cuda": cuda})
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn device_line(device: &Device) -> String {
+    let usable = match device::usable(device.ordinal) {
+        Ok(_) => String::new(),
+        Err(error) => format!("; cannot be used: {error}"),
+    };
+    format!(
+        "  {:8} {}, {} MB, compute capability {}.{}, {} multiprocessors{usable}",
+        format!("cuda:{}", device.ordinal),
+        device.name,
+        device.memory / 1_000_000,
+        device.capability.0,
+        device.capability.1,
+        device.multiprocessors
+    )
+}
+
+fn libraries(found: &Found) -> String {
+    let nvrtc = found.nvrtc.map_or("no NVRTC".into(), |(major, minor)| format!("NVRTC {major}.{minor}"));
+    let cublaslt = if found.cublaslt { "cuBLASLt" } else { "no cuBLASLt" };
+    format!("driver for CUDA {}.{}, {nvrtc}, {cublaslt}", found.driver / 1000, found.driver % 1000 / 10)
+}
+
+fn device_json(device: &Device) -> Value {
+    json!({
+        "device": format!("cuda:{}", device.ordinal),
+        "name": device.name,
+        "memory": device.memory,
+        "compute_capability": format!("{}.{}", device.capability.0, device.capability.1),
+        "multiprocessors": device.multiprocessors,
+    })
+}
+
+/// Opens a GPU; its compiled kernels are kept in the user's cache folder.
+pub fn open(ordinal: usize) -> Result<Arc<SharedGpu>, CliError> {
+    SharedGpu::open(ordinal, kernel_folder()).map_err(|error| CliError {
+        hint: matches!(error, DeviceError::NoLibrary(_) | DeviceError::NoDriver)
+            .then(|| "`repro list --devices` says what was found".into()),
+        ..CliError::new(Exit::Usage, error)
+    })
+}
+
+/// `$XDG_CACHE_HOME/repro/kernels`, else `~/.cache/repro/kernels`; nowhere without a home.
+fn kernel_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("repro/kernels"))
+}

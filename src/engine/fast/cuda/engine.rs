@@ -1,0 +1,286 @@
+//! The engine over a machine: stages a batch, records or replays its step, reads back what the trainer asks for.
+
+use super::adam::{moves, update};
+use super::arena::Arena;
+use super::batch::{self, Room, Staged};
+use super::machine::Machine;
+use super::model::{Model, ModelAt};
+use super::operations::Operations;
+use super::passes::Passes;
+use super::shape::{Precision, Shape};
+use crate::encode::{Batch, Targets};
+use crate::engine::fast::flat::FlatLayout;
+use crate::engine::input::{check_batch, check_names};
+use crate::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
+use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::task::Head;
+use std::cell::RefCell;
+
+/// A BERT-like encoder with a head, its gradients and its moments, on one machine.
+pub struct Accelerated<M: Machine> {
+    machine: M,
+    config: EncoderConfig,
+    head: Head,
+    shape: Shape,
+    parameters: Vec<Parameter>,
+    model: Model,
+    at: ModelAt,
+    session: RefCell<Session>,
+}
+
+/// What changes with every batch.
+#[derive(Default)]
+struct Session {
+    arena: Option<Arena>,
+    /// Whether the arena has room for the backward pass.
+    training: bool,
+    words: Vec<u32>,
+    slot: usize,
+    /// A batch that is on its way, and its slot.
+    ahead: Option<(Batch, StepPart, usize)>,
+}
+
+/// Bytes that cuBLASLt may use beside the operands.
+pub const WORKSPACE: usize = 32 << 20;
+
+/// Device memory in bytes of an engine whose largest batch has this many tokens and sequences.
+pub fn memory(
+    config: &EncoderConfig,
+    head: Head,
+    shape: &Shape,
+    tokens: usize,
+    sequences: usize,
+    train: bool,
+) -> usize {
+    let layout = FlatLayout::new(config, head, shape.labels);
+    let room = Room::of(tokens, sequences);
+    let activations = Arena::bytes(shape, config.num_hidden_layers, room, train);
+    Model::bytes(layout.len, shape.precision, train) + activations + 2 * room.bytes() + WORKSPACE
+}
+
+impl<M: Machine> Accelerated<M> {
+    /// An engine starting from `values`, in the order of [`parameters`].
+    ///
+    /// # Errors
+    /// Values that do not fit the config's parameters; widths the kernels are not written for; too little memory.
+    pub fn on(
+        machine: M,
+        config: EncoderConfig,
+        head: Head,
+        precision: Precision,
+        num_labels: usize,
+        values: &[NamedArray],
+    ) -> Result<Accelerated<M>, EngineError> {
+        let parameters = parameters(&config, head, num_labels);
+        check_names(&parameters, values)?;
+        let shape = Shape::new(&config, num_labels, precision)?;
+        let layout = FlatLayout::new(&config, head, num_labels);
+        let model = Model::new(&machine, layout, precision, values)?;
+        let at = model.at(&config);
+        let session = RefCell::new(Session::default());
+        Ok(Accelerated { machine, config, head, shape, parameters, model, at, session })
+    }
+
+    /// Begins to copy a batch that will be accumulated after the next one, beside whatever runs.
+    ///
+    /// # Errors
+    /// A batch that does not fit the model; the device's.
+    pub fn prepare(&self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
+        check_batch(batch, &self.config, self.shape.labels)?;
+        let mut session = self.session.borrow_mut();
+        let slot = session.send(&self.machine, batch, part)?;
+        session.ahead = Some((batch.clone(), *part, slot));
+        Ok(())
+    }
+
+    /// Asks for everything a batch needs; what comes out is read by `download`, which waits.
+    fn run(&self, batch: &Batch, part: &StepPart, training: bool) -> Result<(), EngineError> {
+        let mut session = self.session.borrow_mut();
+        let room = Room::of(batch.tokens(), batch.len());
+        self.make_room(&mut session, room, training)?;
+        let slot = session.sent(&self.machine, batch, part)?;
+        let arena = session.arena.as_ref().expect("room was made above");
+        self.machine.take(slot, arena.staged, room.bytes())?;
+        let (machine, shape) = (&self.machine, &self.shape);
+        let staged = Staged::at(arena.staged, room);
+        let on = Operations { machine, shape, staged, room, partials: arena.partials };
+        let targets = self.targets(&batch.targets);
+        let passes = Passes { on, config: &self.config, model: &self.at, arena, training, targets };
+        let mut key = batch::graph_key(batch, room, training);
+        key.targets = targets;
+        machine.replay(key, &mut || {
+            passes.forward()?;
+            if training { passes.backward() } else { Ok(()) }
+        })
+    }
+
+    /// Targets of another head's kind are as good as hidden.
+    fn targets(&self, targets: &Targets) -> u32 {
+        let spans = matches!(targets, Targets::Spans(_));
+        if spans == (self.head == Head::Span) { batch::kind(targets) } else { 0 }
+    }
+
+    fn make_room(&self, session: &mut Session, room: Room, training: bool) -> Result<(), EngineError> {
+        let old = session.arena.as_ref().map(|arena| arena.room);
+        let wanted = old.map_or(room, |old| old.union(room));
+        let training = session.training || training;
+        if old == Some(wanted) && session.training == training {
+            return Ok(());
+        }
+        self.machine.forget();
+        session.arena = None; // the old one must go before the new one comes
+        let layers = self.config.num_hidden_layers;
+        let arena = Arena::new(&self.machine, &self.shape, layers, wanted, training);
+        session.arena = Some(arena.map_err(|error| self.with_estimate(&error, wanted, training))?);
+        session.training = training;
+        Ok(())
+    }
+
+    fn with_estimate(&self, error: &EngineError, room: Room, training: bool) -> EngineError {
+        let bytes = memory(&self.config, self.head, &self.shape, room.tokens, room.sequences, training);
+        let (tokens, megabytes) = (room.tokens, bytes as f64 / 1e6);
+        EngineError::Device(format!(
+            "{error}; {tokens} tokens at once are estimated to take {megabytes:.0} MB, fewer take less"
+        ))
+    }
+
+    fn download<T: bytemuck::Pod>(
+        &self,
+        pick: impl Fn(&Arena) -> super::machine::Address,
+        count: usize,
+    ) -> Downloaded<T> {
+        let session = self.session.borrow();
+        let arena = session.arena.as_ref().expect("a batch has run");
+        let mut values = vec![T::zeroed(); count];
+        self.machine.download(pick(arena), bytemuck::cast_slice_mut(&mut values))?;
+        Ok(values)
+    }
+
+    fn loss(&self) -> Result<f64, EngineError> {
+        Ok(self.download::<f64>(|arena| arena.head.total, 1)?[0])
+    }
+
+    fn logits(&self, batch: &Batch) -> Result<Logits, EngineError> {
+        let at = |arena: &Arena| arena.head.logits;
+        if self.head == Head::Span {
+            let values: Vec<f32> = self.download(at, 2 * batch.tokens())?;
+            let ends = |pair: &[u32]| 2 * pair[0] as usize..2 * pair[1] as usize;
+            let side = |side: usize| {
+                let own = |pair: &[u32]| values[ends(pair)].iter().skip(side).step_by(2).copied().collect();
+                batch.cumulative_lengths.windows(2).map(own).collect()
+            };
+            return Ok(Logits::Span { start: side(0), end: side(1) });
+        }
+        let labels = self.shape.labels;
+        let values: Vec<f32> = self.download(at, batch.len() * labels)?;
+        Ok(Logits::Sequence(values.chunks(labels).map(<[f32]>::to_vec).collect()))
+    }
+
+    /// Gradients and moments, made before the first step; addresses change then.
+    fn make_training(&mut self) -> Result<(), EngineError> {
+        if self.model.make_room(&self.machine)? {
+            self.machine.forget();
+            self.at = self.model.at(&self.config);
+        }
+        Ok(())
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+}
+
+type Downloaded<T> = Result<Vec<T>, EngineError>;
+
+impl Session {
+    /// Writes a batch and begins to copy it; returns its slot.
+    fn send<M: Machine>(&mut self, machine: &M, batch: &Batch, part: &StepPart) -> Result<usize, EngineError> {
+        batch::write(batch, part, &mut self.words);
+        self.slot = 1 - self.slot;
+        machine.send(self.slot, bytemuck::cast_slice(&self.words))?;
+        Ok(self.slot)
+    }
+
+    /// The slot of a batch that was sent ahead, or is sent now.
+    fn sent<M: Machine>(&mut self, machine: &M, batch: &Batch, part: &StepPart) -> Result<usize, EngineError> {
+        match self.ahead.take_if(|(ahead, at, _)| ahead == batch && at == part) {
+            Some((_, _, slot)) => Ok(slot),
+            None if self.ahead.is_some() => {
+                // The batch on its way is a later one: it keeps its slot.
+                let later = self.slot;
+                let slot = self.send(machine, batch, part)?;
+                self.slot = later;
+                Ok(slot)
+            }
+            None => self.send(machine, batch, part),
+        }
+    }
+}
+
+impl<M: Machine> Predictor for Accelerated<M> {
+    fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
+        check_batch(batch, &self.config, self.shape.labels)?;
+        let part = StepPart { seed: 0, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len() };
+        self.run(batch, &part, false)?;
+        let known = self.targets(&batch.targets) > 0;
+        let loss_sum = if known { Some(self.loss()?) } else { None };
+        Ok(Prediction { logits: self.logits(batch)?, loss_sum })
+    }
+}
+
+impl<M: Machine> Engine for Accelerated<M> {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+        check_batch(batch, &self.config, self.shape.labels)?;
+        if self.targets(&batch.targets) == 0 {
+            return Err(EngineError::Input("a training batch has hidden targets".into()));
+        }
+        self.make_training()?;
+        self.run(batch, part, true)?;
+        Ok(self.loss()? / part.sequences as f64)
+    }
+
+    fn update(&mut self, values: &Update) -> Result<f64, EngineError> {
+        self.make_training()?;
+        let flat = self.model.flat();
+        self.machine.upload(flat.moves, &moves(values))?;
+        update(&self.machine, &flat)?;
+        let mut norm = [0u8; 8];
+        self.machine.download(flat.norm_at(), &mut norm)?;
+        Ok(f64::from_le_bytes(norm))
+    }
+
+    fn gradients(&self) -> Result<Vec<NamedArray>, EngineError> {
+        let zeros = |parameter: &Parameter| NamedArray {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            values: vec![0.0; parameter.len()],
+        };
+        let read = self.model.read_training(&self.machine)?;
+        Ok(read.map_or_else(|| self.parameters.iter().map(zeros).collect(), |[gradients, _, _]| gradients))
+    }
+
+    fn parameters(&self) -> Result<Vec<NamedArray>, EngineError> {
+        self.model.read(&self.machine)
+    }
+
+    fn save(&self) -> Result<EngineState, EngineError> {
+        let [_, first_moments, second_moments] = self.model.read_training(&self.machine)?.unwrap_or_default();
+        Ok(EngineState { parameters: self.parameters()?, first_moments, second_moments })
+    }
+
+    fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
+        check_names(&self.parameters, &state.parameters)?;
+        for moments in [&state.first_moments, &state.second_moments] {
+            if !moments.is_empty() {
+                check_names(&self.parameters, moments)?;
+            }
+        }
+        self.machine.forget();
+        self.model.write(&self.machine, &state.parameters)?;
+        self.model.write_moments(&self.machine, &state.first_moments, &state.second_moments)?;
+        self.at = self.model.at(&self.config);
+        let session = self.session.get_mut();
+        session.arena.as_ref().map_or(Ok(()), |arena| arena.clear(&self.machine))
+    }
+}
