@@ -52,10 +52,13 @@ pub fn run(args: &FetchArgs, console: &Console) -> Result<Exit, CliError> {
         let failed = |error| CliError::new(Exit::Usage, format!("could not write `{}`: {error}", path.display()));
         std::fs::write(path, outcome.pins()).map_err(failed)?;
     }
-    for failure in outcome.failures.iter().skip(1) {
-        console.error(&CliError { exit: Exit::Fetch, message: failure.to_string(), hint: failure.hint() });
+    // The same way out would stand below each of many files: it stands below the last.
+    let mut failures = outcome.failures;
+    let last = failures.pop();
+    for failure in failures {
+        console.error(&CliError { exit: Exit::Fetch, message: failure.to_string(), hint: None });
     }
-    outcome.failures.into_iter().next().map_or(Ok(Exit::Fine), |failure| Err(failure.into()))
+    last.map_or(Ok(Exit::Fine), |failure| Err(failure.into()))
 }
 
 /// Everything that some run needs.

@@ -1,5 +1,6 @@
 //! `minilm/`: the real checkpoint on real text: hidden states of 20 sentences, four optimizer steps on them, and
-//! fine-tuning without dropout on consecutive rows of GLUE, followed step by step.
+//! fine-tuning without dropout on consecutive rows of GLUE, followed step by step; both engines (hidden states on the
+//! reference engine alone).
 //!
 //! Three steps a task by default; all 25 and the dev evaluations with `REPRO_GOLDEN_FULL=1`. Limits are the README's:
 //! 2e-5 absolute for values, 1e-5 relative for norms and losses, 1e-4 for gradient norms. In 25 steps two ways of
@@ -10,15 +11,16 @@ use repro::dataset::{Label, Location, Origin, SplitFile, read};
 use repro::encode::{Batch, EncodeSettings, Features, Targets, Tokenizer, encode_split};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{Engine, Logits, NamedArray, Predictor, StepPart, Update};
+use repro::engine::{self, Engine, Logits, NamedArray, StepPart, Update};
 use repro::event::Silent;
 use repro::family::{EncoderConfig, Initial, parameters};
+use repro::plan::EngineKind;
 use repro::plan::steps::{learning_rate_factor, total_steps};
 use repro::score::{classification_scores, regression_scores};
 use repro::spec::recipe::{DocStrideUnit, Rounding, Schedule, Truncation};
 use repro::task::{Head, Task, find};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn checkpoint() -> Option<PathBuf> {
     let folder = hub().join("models/sentence-transformers/all-MiniLM-L6-v2");
@@ -30,7 +32,12 @@ fn checkpoint() -> Option<PathBuf> {
 }
 
 /// MiniLM without dropout, with the head `weight[i, j] = 0.02 sin(1 + i · 384 + j)`, bias 0.
-fn engine(folder: &std::path::Path, head: Head, labels: usize) -> Reference {
+fn engine(kind: EngineKind, folder: &Path, head: Head, labels: usize) -> Box<dyn Engine> {
+    let (config, start) = start(folder, head, labels);
+    engine::create(kind, config, head, labels, start, 2).unwrap()
+}
+
+fn start(folder: &Path, head: Head, labels: usize) -> (EncoderConfig, Vec<NamedArray>) {
     let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let config = EncoderConfig::parse(&text).unwrap().with_dropout(Some(0.0));
     let parameters = parameters(&config, head, labels);
@@ -42,7 +49,8 @@ fn engine(folder: &std::path::Path, head: Head, labels: usize) -> Reference {
         (true, Initial::Normal) => array(&parameter.name, &parameter.shape, (0..parameter.len()).map(fixed).collect()),
         (true, _) => array(&parameter.name, &parameter.shape, vec![0.0; parameter.len()]),
     });
-    Reference::new(config, head, labels, start.collect()).unwrap()
+    let start = start.collect();
+    (config, start)
 }
 
 fn array(name: &str, shape: &[usize], values: Vec<f32>) -> NamedArray {
@@ -69,18 +77,22 @@ fn sentences_pass_through_the_real_checkpoint() {
     let (Some(folder), Some(expected)) = (checkpoint(), json(&golden().join("minilm/hidden_states.json"))) else {
         return;
     };
-    let engine = engine(&folder, Head::Classification, 2);
+    let (config, start) = start(&folder, Head::Classification, 2);
+    let reference = Reference::new(config, Head::Classification, 2, start).unwrap();
     let sentences = expected["sentences"].as_array().unwrap();
     for sentence in sentences {
         let batch = Batch::pack(&[sequence(sentence, None)]);
-        let layers = engine.hidden_states(&batch).unwrap();
+        let layers = reference.hidden_states(&batch).unwrap();
         for (layer, states) in layers.iter().enumerate() {
             beginning(&states[0], &sentence["cls_per_layer"][layer]);
             beginning(states.last().unwrap(), &sentence["last_token_per_layer"][layer]);
         }
     }
     println!("minilm/hidden_states ({} sentences): passed", sentences.len());
-    four_steps(engine, &expected);
+    for kind in EngineKind::ALL {
+        four_steps(engine(kind, &folder, Head::Classification, 2), &expected);
+    }
+    println!("minilm/steps_without_dropout: passed");
 }
 
 fn sequence(sentence: &Value, target: Option<repro::encode::Target>) -> Features {
@@ -100,7 +112,7 @@ fn beginning(state: &[f32], expected: &Value) {
 }
 
 /// Label = index mod 2, rate 5e-5, ten steps in the schedule, one of warm-up.
-fn four_steps(mut engine: Reference, expected: &Value) {
+fn four_steps(mut engine: Box<dyn Engine>, expected: &Value) {
     let target = |index: usize| Some(repro::encode::Target::Class((index % 2) as u32));
     let sentences = expected["sentences"].as_array().unwrap().iter().enumerate();
     let batch = Batch::pack(&sentences.map(|(index, one)| sequence(one, target(index))).collect::<Vec<_>>());
@@ -118,7 +130,6 @@ fn four_steps(mut engine: Reference, expected: &Value) {
         close("loss", loss, expected["loss"].as_f64().unwrap(), 1e-5);
         close("gradient norm", norm, expected["grad_norm"].as_f64().unwrap(), 1e-4);
     }
-    println!("minilm/steps_without_dropout: passed");
 }
 
 #[test]
@@ -130,12 +141,14 @@ fn fine_tuning_without_dropout_follows_transformers_step_by_step() {
     for (name, expected) in file["tasks"].as_object().unwrap() {
         let task = find(name).unwrap();
         let Some(train) = split(&folder, task, "train") else { continue };
-        follow(&folder, task, expected, &train, full);
+        for kind in EngineKind::ALL {
+            follow(engine(kind, &folder, task.head, task.num_labels()), &folder, task, expected, &train, full);
+        }
         println!("minilm/finetune_reference {name} ({} steps): passed", if full { 25 } else { 3 });
     }
 }
 
-fn split(folder: &std::path::Path, task: &'static Task, name: &str) -> Option<Vec<Features>> {
+fn split(folder: &Path, task: &'static Task, name: &str) -> Option<Vec<Features>> {
     let path = hub().join("datasets").join(task.dataset.repository).join(task.split_file(name));
     if !path.exists() {
         println!("minilm/finetune_reference {task}: skipped, {} is not here", path.display());
@@ -156,16 +169,22 @@ fn split(folder: &std::path::Path, task: &'static Task, name: &str) -> Option<Ve
     Some(encode_split(&tokenizer, task, &rows.examples, &settings, &Silent).unwrap().features)
 }
 
-fn follow(folder: &std::path::Path, task: &'static Task, expected: &Value, train: &[Features], full: bool) {
+fn follow(
+    mut engine: Box<dyn Engine>,
+    folder: &Path,
+    task: &'static Task,
+    expected: &Value,
+    train: &[Features],
+    full: bool,
+) {
     let exact = &expected["without_dropout_in_file_order"];
     let (first, size) = (exact["first_row"].as_u64().unwrap() as usize, exact["batch_size"].as_u64().unwrap() as usize);
     let total = total_steps(train.len(), size, 3.0, Rounding::Up);
     assert_eq!(total, expected["total_steps"].as_u64().unwrap());
     let warmup = expected["warmup_steps"].as_u64().unwrap();
     let rate = expected["lr"].as_f64().unwrap();
-    let mut engine = engine(folder, task.head, task.num_labels());
     if full {
-        evaluate(&engine, folder, task, &exact["dev_before"]);
+        evaluate(engine.as_ref(), folder, task, &exact["dev_before"]);
     }
     for step in 0..if full { 25 } else { 3 } {
         let begin = first + size * step;
@@ -177,12 +196,12 @@ fn follow(folder: &std::path::Path, task: &'static Task, expected: &Value, train
         close(&format!("{task} step {step}: norm"), norm, exact["grad_norms"][step].as_f64().unwrap(), 1e-4);
     }
     if full {
-        evaluate(&engine, folder, task, &exact["dev_after_25_steps"]);
+        evaluate(engine.as_ref(), folder, task, &exact["dev_after_25_steps"]);
     }
 }
 
 /// Loss within 1e-5, metrics within what one example at a tie could move.
-fn evaluate(engine: &Reference, folder: &std::path::Path, task: &'static Task, expected: &Value) {
+fn evaluate(engine: &dyn Engine, folder: &Path, task: &'static Task, expected: &Value) {
     let dev = split(folder, task, "validation").unwrap();
     let (mut loss, mut outputs, mut targets) = (0.0, Vec::new(), Vec::new());
     for rows in dev.chunks(64) {

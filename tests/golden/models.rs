@@ -1,13 +1,14 @@
 //! `models/`: tiny random models against transformers: hidden states, logits, loss, every gradient, and five optimizer
-//! steps of three kinds. Tolerances are those of the golden data's README; the reference itself is within a tenth of
+//! steps of three kinds; both engines (hidden states on the reference engine alone). Tolerances are those of the golden data's README; the reference itself is within a tenth of
 //! them of double precision.
 
 use crate::golden;
 use repro::encode::{Batch, Targets};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{Engine, Logits, NamedArray, Predictor, StepPart, Update};
+use repro::engine::{self, Engine, Logits, NamedArray, StepPart, Update};
 use repro::family::{EncoderConfig, parameters};
+use repro::plan::EngineKind;
 use repro::task::Head;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -83,17 +84,20 @@ impl Case {
         Some(Case { name, config, head, num_labels: labels, start, arrays, expected })
     }
 
-    fn engine(&self) -> Reference {
-        Reference::new(self.config.clone(), self.head, self.num_labels, self.start.clone()).unwrap()
+    fn engine(&self, kind: EngineKind) -> Box<dyn Engine> {
+        engine::create(kind, self.config.clone(), self.head, self.num_labels, self.start.clone(), 2).unwrap()
     }
 
     fn check(&self) {
-        self.forward();
-        self.gradients();
-        for kind in ["adamw", "bertadam", "adamw_loose_clip"] {
-            self.training(kind);
+        self.hidden_states();
+        for engine in EngineKind::ALL {
+            self.forward(engine);
+            self.gradients(engine);
+            for optimizer in ["adamw", "bertadam", "adamw_loose_clip"] {
+                self.training(engine, optimizer);
+            }
+            self.extra_losses(engine);
         }
-        self.extra_losses();
     }
 
     /// The rows of a step, packed: padding is left out.
@@ -118,8 +122,10 @@ impl Case {
         Batch { input_ids, token_type_ids, cumulative_lengths, targets }
     }
 
-    fn forward(&self) {
-        let (engine, batch) = (self.engine(), self.batch(0));
+    fn hidden_states(&self) {
+        let (config, start) = (self.config.clone(), self.start.clone());
+        let engine = Reference::new(config, self.head, self.num_labels, start).unwrap();
+        let batch = self.batch(0);
         let forward = &self.arrays["forward"];
         let mask = &self.arrays["batches"]["step0.attention_mask"].1;
         for (layer, states) in engine.hidden_states(&batch).unwrap().iter().enumerate() {
@@ -128,7 +134,11 @@ impl Case {
                 expected.chunks(shape[2]).zip(mask).filter(|(_, kept)| **kept == 1.0).map(|(row, _)| row).collect();
             self.near(&format!("hidden state {layer}"), &flat(states), &expected.concat());
         }
-        let prediction = engine.predict(&batch).unwrap();
+    }
+
+    fn forward(&self, kind: EngineKind) {
+        let (batch, forward) = (self.batch(0), &self.arrays["forward"]);
+        let prediction = self.engine(kind).predict(&batch).unwrap();
         match prediction.logits {
             Logits::Sequence(logits) => self.near("logits", &flat(&logits), &forward["logits"].1),
             Logits::Span { start, end } => {
@@ -145,8 +155,8 @@ impl Case {
         cells.iter().zip(mask).filter(|(_, kept)| **kept == 1.0).map(|(value, _)| *value).collect()
     }
 
-    fn gradients(&self) {
-        let (mut engine, batch) = (self.engine(), self.batch(0));
+    fn gradients(&self, kind: EngineKind) {
+        let (mut engine, batch) = (self.engine(kind), self.batch(0));
         engine.accumulate(&batch, &part(batch.len())).unwrap();
         let zero = names(&self.expected["gradients_zero_in_exact_arithmetic"]);
         let found = engine.gradients().unwrap();
@@ -165,8 +175,8 @@ impl Case {
         }
     }
 
-    fn training(&self, kind: &str) {
-        let mut engine = self.engine();
+    fn training(&self, engine: EngineKind, kind: &str) {
+        let mut engine = self.engine(engine);
         let (hyper, training) = (&self.expected["hyperparameters"], &self.expected["training"][kind]);
         let value = |name: &str| hyper[name].as_f64().unwrap();
         let max_grad_norm = training["max_grad_norm"].as_f64().unwrap_or(value("max_grad_norm"));
@@ -187,12 +197,12 @@ impl Case {
             let place = format!("{kind}, step {step}");
             self.close(&format!("{place}: loss"), loss, expected["loss"].as_f64().unwrap(), 1e-4);
             self.close(&format!("{place}: norm"), grad_norm, expected["grad_norm"].as_f64().unwrap(), 1e-4);
-            self.checksums(&place, &engine, &expected["params"]);
+            self.checksums(&place, engine.as_ref(), &expected["params"]);
         }
-        self.final_weights(kind, &engine);
+        self.final_weights(kind, engine.as_ref());
     }
 
-    fn checksums(&self, place: &str, engine: &Reference, expected: &Value) {
+    fn checksums(&self, place: &str, engine: &dyn Engine, expected: &Value) {
         for array in engine.parameters().unwrap() {
             let values: Vec<f64> = array.values.iter().map(|value| f64::from(*value)).collect();
             let (sum, l2) = (&expected[&array.name][0], &expected[&array.name][1]);
@@ -214,7 +224,7 @@ impl Case {
         names(&self.expected["gradients_zero_in_exact_arithmetic"]).contains(name)
     }
 
-    fn final_weights(&self, kind: &str, engine: &Reference) {
+    fn final_weights(&self, kind: &str, engine: &dyn Engine) {
         let Some(expected) = self.arrays.get(&format!("final_{kind}")) else { return };
         for array in engine.parameters().unwrap() {
             let limit = if self.is_zero(&array.name) { 1e-3 } else { 1e-4 };
@@ -227,18 +237,18 @@ impl Case {
 
     /// Losses with positions outside the sequence: past the end they are left out of the mean, negative ones are the
     /// first token. `encode` never makes such targets; the rule is applied here, on the engine's own losses.
-    fn extra_losses(&self) {
+    fn extra_losses(&self, engine: EngineKind) {
         let Some(cases) = self.expected["extra_losses"].as_array() else { return };
         for case in cases {
-            let mean = (self.mean_position_loss(case, "start_positions", 0)
-                + self.mean_position_loss(case, "end_positions", 1))
+            let mean = (self.mean_position_loss(engine, case, "start_positions", 0)
+                + self.mean_position_loss(engine, case, "end_positions", 1))
                 / 2.0;
             self.close("extra loss", mean, case["loss"].as_f64().unwrap(), 1e-5);
         }
     }
 
-    fn mean_position_loss(&self, case: &Value, side: &str, column: usize) -> f64 {
-        let prediction = self.engine().predict(&self.batch(0)).unwrap();
+    fn mean_position_loss(&self, engine: EngineKind, case: &Value, side: &str, column: usize) -> f64 {
+        let prediction = self.engine(engine).predict(&self.batch(0)).unwrap();
         let Logits::Span { start, end } = prediction.logits else { unreachable!() };
         let rows = if column == 0 { start } else { end };
         let positions = case[side].as_array().unwrap().iter().map(|at| at.as_i64().unwrap().max(0) as usize);

@@ -87,7 +87,8 @@ fn a_page_gets_its_rows() {
 #[test]
 fn allocations_of_the_reference_engine_are_seen() {
     let folder = tempfile::tempdir().unwrap();
-    let more = ["--json", "--quiet", "--configurations", "sdpa", "--train-only", "--allocations"];
+    let more =
+        ["--json", "--quiet", "--configurations", "sdpa", "--train-only", "--allocations", "--engine", "reference"];
     let output = bench(&script(folder.path(), FAKE), &more);
     let measured: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(measured[0]["outcome"]["allocations_per_step"].as_f64().unwrap() > 100.0, "{measured}");

@@ -90,7 +90,7 @@ fn mistakes_on_the_command_line_name_the_way_out() {
     error: `--hub nowhere`: no such folder, and not an address
     hint: a folder holds `models/owner/name/…` and `datasets/owner/name/…`; an address begins with `https://`
     ");
-    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--only", "task=mnli"], 2), @"error: --only task=mnli: no run with task `mnli`, expected one of `sst2`, `cola`, `mrpc`, `stsb`, `squad`");
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--only", "task=mnli"], 2), @"error: --only task=mnli: no run with task `mnli`, expected one of `cola`, `mrpc`, `squad`, `sst2`, `stsb`");
     assert!(complaint(&["run", "quickstart.yaml", "--limit", "0"], 2).contains("expected a whole number from 1"));
     assert!(complaint(&["run", "quickstart.yaml", "--seeds", "0"], 2).contains("invalid value '0'"));
     assert!(complaint(&["run", "quickstart.yaml", "--set", "train.epoch=1"], 2).contains("expected `epochs`"));
@@ -251,7 +251,7 @@ fn only_the_kept_models_stay() {
 #[test]
 fn a_recorded_failure_is_tried_again_only_when_asked() {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("{}", SPEC.replace("data: {", "data: {files: {sst2: {train: ./mine.parquet}}, "));
+    let text = SPEC.replace("data: {", "data: {files: {sst2: {train: ./mine.parquet}}, ");
     let (file, out) = (spec(folder.path(), &text), folder.path().join("out"));
     let run = |more: &[&str]| {
         let mut run = Command::new(env!("CARGO_BIN_EXE_repro"));

@@ -1,6 +1,6 @@
 //! Plans as users get them: ids, grids, seeds, filters, sources, and every shipped experiment.
 
-use repro::plan::{Options, Plan, PlanError, expand};
+use repro::plan::{EngineKind, Options, Plan, PlanError, expand};
 use repro::spec::pins::Pins;
 use repro::spec::{read, read_bytes};
 use std::collections::BTreeSet;
@@ -47,7 +47,9 @@ fn an_id_stays_what_it_is() {
     let text = "name: x\ncheckpoints: [a/b]\ntasks: [mrpc]\ntrain: {preset: bert-code}\n";
     let id = |text: &str, sets: &[&str], options: &Options| ids(&plan(text, sets, options).unwrap())[0].clone();
     let same = id(text, &[], &Options::default());
-    insta::assert_snapshot!(same, @"0d30037df8d8985b");
+    insta::assert_snapshot!(same, @"91abbee0db22916b");
+    let reference = Options { engine: EngineKind::Reference, ..Options::default() };
+    insta::assert_snapshot!(id(text, &[], &reference), @"0d30037df8d8985b");
     // What cannot move a score is not part of it.
     for set in ["name=y", "train.snapshot_steps=7", "train.micro_batch_size=4", "compare=bert/bert_t1", "out=elsewhere"]
     {

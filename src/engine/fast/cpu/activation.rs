@@ -78,13 +78,13 @@ impl WithSimd for Multiply<'_> {
 /// Coefficients of R, from the constant up.
 const TAIL: [f32; 9] = [
     -2.776_242_7e-5,
-    0.092_378_456,
+    0.092_378_46,
     0.085_762_86,
     0.119_514_06,
     -0.032_920_238,
     0.301_472_9,
     -0.278_127_1,
-    0.290_414_22,
+    0.290_414_2,
     -0.078_467_48,
 ];
 
@@ -113,12 +113,12 @@ fn gelu_tanh<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let splat = |value: f32| simd.splat_f32s(value);
     let square = simd.mul_f32s(x, x);
     let cubic = simd.mul_add_f32s(square, splat(0.044_715), splat(1.0));
-    let minus_2w = simd.mul_f32s(simd.mul_f32s(x, cubic), splat(-1.595_769_1));
+    let minus_2w = simd.mul_f32s(simd.mul_f32s(x, cubic), splat(-1.595_769));
     let gate = simd.div_f32s(splat(1.0), simd.add_f32s(splat(1.0), exp(simd, minus_2w)));
     // 1 - tanh² = 4 gate (1 - gate), and half of it times the inner derivative √(2/π) (…).
     let inner = simd.mul_add_f32s(square, splat(0.134_145), splat(1.0));
     let sech = simd.mul_f32s(gate, simd.sub_f32s(splat(1.0), gate));
-    let slope = simd.mul_f32s(simd.mul_f32s(x, sech), simd.mul_f32s(inner, splat(1.595_769_1)));
+    let slope = simd.mul_f32s(simd.mul_f32s(x, sech), simd.mul_f32s(inner, splat(1.595_769)));
     (simd.mul_f32s(x, gate), simd.add_f32s(gate, slope))
 }
 

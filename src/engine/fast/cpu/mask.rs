@@ -126,7 +126,7 @@ mod tests {
             let odd: Vec<u64> = aligned.iter().map(|first| first + 3).collect();
             for (rows, first) in [(1, &aligned), (4, &aligned), (11, &aligned), (11, &odd)] {
                 let mut mask = vec![9.0; rows * isa.width];
-                dropout.fill(isa, &first, &mut mask);
+                dropout.fill(isa, first, &mut mask);
                 for (lane, first) in first.iter().enumerate() {
                     let mut expected = vec![0.0; rows];
                     Masks::new(&part).fill(site, 0.3, *first, &mut expected);
