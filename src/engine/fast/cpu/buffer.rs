@@ -16,16 +16,36 @@ pub struct Buffer {
 impl Buffer {
     /// Zeros, as fresh pages that take memory only once they are written.
     pub fn zeros(len: usize) -> Buffer {
-        Buffer { lines: bytemuck::zeroed_vec(len.div_ceil(16)), len }
+        let mut lines = bytemuck::zeroed_vec(len.div_ceil(16));
+        ask_for_huge_pages(&mut lines);
+        Buffer { lines, len }
     }
 
     /// Makes the array `len` long. Allocates only to become longer than it ever was; old values stay.
     pub fn fit(&mut self, len: usize) {
         if self.lines.len() < len.div_ceil(16) {
-            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+            let old = std::mem::replace(self, Buffer::zeros(len));
+            self.lines[..old.lines.len()].copy_from_slice(&old.lines);
         }
         self.len = len;
     }
+}
+
+/// Rows of a weight lie kilobytes apart: with small pages each row of a tile needs a translation of its own. The kernel
+/// may say no; then nothing is lost but time.
+fn ask_for_huge_pages(lines: &mut [Line]) {
+    #[cfg(target_os = "linux")]
+    {
+        const HUGE: usize = 1 << 21;
+        let range = lines.as_mut_ptr_range();
+        let (start, end) = ((range.start as usize).next_multiple_of(HUGE), range.end as usize / HUGE * HUGE);
+        if start < end {
+            // SAFETY: the advice is about whole pages inside the allocation and changes no value.
+            unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = lines;
 }
 
 impl Deref for Buffer {

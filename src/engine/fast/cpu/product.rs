@@ -10,7 +10,9 @@
 //!   ([`super::transpose`]).
 //!
 //! The kernel owns a tile of [`ROWS`] rows by one panel: 24 accumulators of the 32 registers of AVX-512. Blocks of the
-//! left factor stay in the second-level cache while all panels pass, a panel's block in the first.
+//! left factor stay in the second-level cache while all panels pass, a panel's block in the first. What the next panel
+//! and the next block will read is asked for beforehand, a share of it in every tile: weights of a large model come from
+//! further away than the second-level cache.
 
 use super::buffer::Buffer;
 use super::mask::MAX_WIDTH;
@@ -25,6 +27,10 @@ const ROWS: usize = 12;
 const DEPTH: usize = 384;
 /// Rows of a block of the left factor.
 const BLOCK: usize = 96;
+/// Rows that packing asks for before it needs them.
+const AHEAD: usize = 8;
+/// Floats of a cache line.
+const LINE: usize = 16;
 
 /// The left factor, `[m, k]`.
 #[derive(Clone, Copy)]
@@ -132,18 +138,23 @@ impl Blocks<'_> {
         let panelled = matches!(self.product.left, Left::Panels { .. });
         let depth = if panelled { DEPTH.next_multiple_of(width) } else { DEPTH };
         for from in (0..k).step_by(depth) {
+            let steps = depth.min(k - from);
             for block in (0..m).step_by(BLOCK) {
-                self.pack(block..(block + BLOCK).min(m), from..k.min(from + depth), rows, packed);
+                let end = (block + BLOCK).min(m);
+                self.pack(block..end, from..from + steps, rows, packed);
                 for panel in 0..n.div_ceil(width) {
-                    for row in (block..(block + BLOCK).min(m)).step_by(rows) {
+                    for (at, row) in (block..end).step_by(rows).enumerate() {
                         let tile = Tile {
                             row,
-                            rows: rows.min(m - row).min(block + BLOCK - row),
+                            rows: rows.min(end - row),
                             panel,
                             columns: width.min(n - panel * width),
                             from,
-                            steps: depth.min(k - from),
-                            packed: packed[..].get((row - block) * depth.min(k - from)..).unwrap_or_default().as_ptr(),
+                            steps,
+                            packed: packed[..].get((row - block) * steps..).unwrap_or_default().as_ptr(),
+                            at,
+                            tiles: (end - block).div_ceil(rows),
+                            end,
                         };
                         // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
                         unsafe { self.tile(simd, tile) }
@@ -165,6 +176,11 @@ struct Tile {
     steps: usize,
     /// Its left factor, where it was packed.
     packed: *const f32,
+    /// Its number among the tiles of the panel and the block, and how many there are.
+    at: usize,
+    tiles: usize,
+    /// First row after the block.
+    end: usize,
 }
 
 /// Pointers of a tile.
@@ -184,18 +200,54 @@ struct Place {
     add: bool,
     /// Whether the other half of a panel, past the last column, is set to zero.
     clear: bool,
+    ahead: Ahead,
+}
+
+/// What a tile asks for on behalf of later ones; addresses that may lie anywhere, since nothing is read there.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// Its share of the next panel of the right factor.
+    right: *const f32,
+    /// Lines of it for each panel's width of contraction steps.
+    lines: usize,
+    /// A row of the next block of the left factor, or null.
+    left: *const f32,
+}
+
+impl Product<'_> {
+    /// A tile's share of what comes next.
+    #[inline(always)]
+    fn ahead(&self, tile: &Tile, width: usize) -> Ahead {
+        let share = (tile.steps * width).div_ceil(tile.tiles).next_multiple_of(LINE);
+        let right = match () {
+            () if (tile.panel + 1) * width < self.n => (tile.panel + 1) * self.right_panel + tile.from * width,
+            () if tile.end < self.m => tile.from * width,
+            () => (tile.from + tile.steps) * width,
+        };
+        let row = tile.end + tile.panel * tile.tiles + tile.at;
+        let left = match self.left {
+            _ if row >= self.m.min(tile.end + BLOCK) => std::ptr::null(),
+            Left::Rows { values, stride } => values.as_ptr().wrapping_add(row * stride + tile.from),
+            Left::Columns { .. } => std::ptr::null(),
+            Left::Panels { values, panel } => values.as_ptr().wrapping_add(tile.from / width * panel + row * width),
+        };
+        let lines = (share / LINE).div_ceil(tile.steps.div_ceil(width));
+        Ahead { right: self.right.as_ptr().wrapping_add(right + tile.at * share), lines, left }
+    }
 }
 
 impl Blocks<'_> {
     /// Packs rows and contraction steps of a left factor given by columns.
     fn pack(&self, rows: Range<usize>, steps: Range<usize>, tile: usize, packed: &mut Buffer) {
         let Left::Columns { values, stride } = self.product.left else { return };
-        packed.fit(rows.len().next_multiple_of(tile) * steps.len());
-        let tiles = packed.chunks_exact_mut(tile * steps.len());
-        for (first, packed) in rows.clone().step_by(tile).zip(tiles) {
-            let count = tile.min(rows.end - first);
-            for (step, packed) in steps.clone().zip(packed.chunks_exact_mut(tile)) {
-                packed[..count].copy_from_slice(&values[step * stride + first..][..count]);
+        let (count, depth) = (rows.len(), steps.len());
+        packed.fit(count.next_multiple_of(tile) * depth);
+        for (at, step) in steps.enumerate() {
+            let ahead = values.get((step + AHEAD) * stride + rows.start..).unwrap_or_default();
+            ahead[..count.min(ahead.len())].chunks(LINE).for_each(|line| prefetch::<false>(line.as_ptr()));
+            let tiles = values[step * stride + rows.start..][..count].chunks(tile);
+            for (from, start) in tiles.zip((at * tile..).step_by(tile * depth)) {
+                copy(from, &mut packed[start..start + tile]);
             }
         }
     }
@@ -235,6 +287,7 @@ impl Blocks<'_> {
                 columns: if self.exact { tile.columns } else { width },
                 add: tile.from > 0 || matches!(product.start, Start::Output),
                 clear: narrow && !self.exact && tile.from == 0 && !matches!(product.start, Start::Output),
+                ahead: product.ahead(&tile, width),
             }
         };
         // SAFETY: as above.
@@ -248,6 +301,16 @@ impl Blocks<'_> {
                 (Left::Panels { .. }, true) => rows::<S, 1, false>(simd, tile.rows, place),
             }
         }
+    }
+}
+
+/// Copies a tile's row: of a length known beforehand, where it is whole, so that no function is called.
+#[inline(always)]
+fn copy(from: &[f32], to: &mut [f32]) {
+    if let (Ok(from), Some(to)) = (<&[f32; ROWS]>::try_from(from), to.first_chunk_mut::<ROWS>()) {
+        *to = *from;
+    } else {
+        from.iter().zip(to).for_each(|(from, to)| *to = *from);
     }
 }
 
@@ -285,7 +348,9 @@ unsafe fn kernel<S: Simd, const M: usize, const VECTORS: usize, const COLUMNS: b
     unsafe {
         if place.add {
             for row in 0..M {
-                prefetch(place.output.add(row * place.output_row));
+                let line = place.output.add(row * place.output_row);
+                prefetch::<true>(line);
+                prefetch::<true>(line.wrapping_add(LINE));
             }
         }
         if !place.bias.is_null() {
@@ -293,10 +358,19 @@ unsafe fn kernel<S: Simd, const M: usize, const VECTORS: usize, const COLUMNS: b
                 sums[row] = [simd.splat_f32s(*place.bias.add(row)); VECTORS];
             }
         }
-        let (mut panel, mut right) = (place.left, place.right);
+        let (mut panel, mut right, mut ahead) = (place.left, place.right, place.ahead);
         while done < place.steps {
             let steps = width.min(place.steps - done);
             let mut left = panel;
+            for _ in 0..ahead.lines {
+                prefetch::<false>(ahead.right);
+                ahead.right = ahead.right.wrapping_add(LINE);
+            }
+            if !ahead.left.is_null() {
+                prefetch::<false>(ahead.left);
+                prefetch::<false>(ahead.left.wrapping_add(LINE));
+                ahead.left = ahead.left.wrapping_add(place.strides.2);
+            }
             for _ in 0..steps {
                 let mut vectors = [simd.splat_f32s(0.0); VECTORS];
                 for at in 0..VECTORS {
@@ -358,15 +432,14 @@ unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
-/// Asks for a line that will be added to at the end of the tile.
+/// Asks for a line: into the nearest cache, or into the second.
 #[inline(always)]
-unsafe fn prefetch(line: *mut f32) {
+fn prefetch<const NEAR: bool>(line: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing; the address is inside the output.
+    // SAFETY: a prefetch reads nothing and faults nowhere.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(line.cast());
-        _mm_prefetch::<_MM_HINT_T0>(line.cast::<i8>().wrapping_add(64));
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        if NEAR { _mm_prefetch::<_MM_HINT_T0>(line.cast()) } else { _mm_prefetch::<_MM_HINT_T1>(line.cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = line;

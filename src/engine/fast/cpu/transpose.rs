@@ -19,9 +19,43 @@ pub fn to_feature_panels(isa: Isa, rows: usize, columns: usize, panels: &[f32], 
 
 /// A panel's block `[features, W]` to `[tokens, W]`.
 fn block_transposed(width: usize, block: &[f32], features: usize, tokens: usize, output: &mut [f32]) {
-    for (token, row) in output.chunks_exact_mut(width).take(tokens).enumerate() {
-        for (feature, value) in row.iter_mut().enumerate() {
+    let (whole_features, whole_tokens) = (features / SIDE * SIDE, tokens / SIDE * SIDE);
+    for token in (0..whole_tokens).step_by(SIDE) {
+        for feature in (0..whole_features).step_by(SIDE) {
+            square(width, &block[feature * width + token..], &mut output[token * width + feature..]);
+        }
+    }
+    for token in 0..tokens {
+        let row = &mut output[token * width..][..width];
+        let done = if token < whole_tokens { whole_features } else { 0 };
+        for (feature, value) in row.iter_mut().enumerate().skip(done) {
             *value = if feature < features { block[feature * width + token] } else { 0.0 };
+        }
+    }
+}
+
+/// Side of the squares that a transpose is made of.
+const SIDE: usize = 4;
+
+/// Transposes a square between arrays whose rows are `width` apart.
+#[inline(always)]
+fn square(width: usize, from: &[f32], to: &mut [f32]) {
+    let (from, to) = (&from[..3 * width + SIDE], &mut to[..3 * width + SIDE]);
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: four rows of four values lie within the slices; SSE is part of the architecture.
+    unsafe {
+        use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
+        let row = |at: usize| _mm_loadu_ps(from.as_ptr().add(at * width));
+        let (mut a, mut b, mut c, mut d) = (row(0), row(1), row(2), row(3));
+        _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+        for (at, row) in [a, b, c, d].into_iter().enumerate() {
+            _mm_storeu_ps(to.as_mut_ptr().add(at * width), row);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for row in 0..SIDE {
+        for column in 0..SIDE {
+            to[column * width + row] = from[row * width + column];
         }
     }
 }

@@ -195,8 +195,10 @@ impl LayerTape {
 /// What the forward pass keeps.
 #[derive(Default)]
 pub struct Tape {
-    /// One a layer where it trains; else two, used in turn.
+    /// One a layer where it trains; else the first two, used in turn (more may be left from training).
     pub layers: Vec<LayerTape>,
+    /// How many are in use.
+    kept: usize,
     /// Output of the last layer `[H, Q]`.
     pub output: Buffer,
     /// x̂ of the embeddings' LayerNorm `[H, T]`.
@@ -208,17 +210,19 @@ pub struct Tape {
 impl Tape {
     /// Which entry a layer uses.
     pub fn slot(&self, layer: usize) -> usize {
-        layer % self.layers.len()
+        layer % self.kept
     }
 
     /// Room for a micro-batch of so many columns and sequences.
     pub fn fit(&mut self, model: &Model, columns: usize, sequences: usize) {
         let (isa, hidden) = (model.isa, model.config.hidden_size);
         let layers = model.layout.layers.len();
-        let kept = if model.gradients.is_some() { layers } else { 2 };
-        self.layers.resize_with(kept, LayerTape::default);
+        self.kept = if model.gradients.is_some() { layers } else { 2 };
+        if self.layers.len() < self.kept {
+            self.layers.resize_with(self.kept, LayerTape::default);
+        }
         let queries = if model.head == Head::Span { columns } else { sequences };
-        for (at, layer) in self.layers.iter_mut().enumerate() {
+        for (at, layer) in self.layers[..self.kept].iter_mut().enumerate() {
             let last = at + 1 == layers && model.gradients.is_some();
             layer.fit(model, columns, if last { queries } else { columns });
         }
