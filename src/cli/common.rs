@@ -1,6 +1,7 @@
 //! The flags that `run`, `plan` and `fetch` share, and the way from them to a plan.
 
-use super::{CliError, Patience, hub};
+use super::{CliError, Patience, devices, hub};
+use crate::engine::Processor;
 use crate::exit::Exit;
 use crate::fetch::Hub;
 use crate::nearest::{expected, nearest};
@@ -39,10 +40,13 @@ pub struct Common {
     /// Never touch the network.
     #[arg(long)]
     pub offline: bool,
-    /// Device: `cpu`.
+    /// Device: `cpu`, `cuda` or `cuda:N`; `repro list --devices` says what there is.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Engine: `reference`.
+    /// Arithmetic of products on a GPU: `bf16` (there the default) or `f32`.
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<String>,
+    /// Engine: `fast`, or `reference`, the plain one it is held to (CPU only).
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
     /// Which model folders stay: `best` (the run that selection chose), `all` or `none`.
@@ -82,6 +86,12 @@ impl Common {
         hub(self.hub.as_deref().or(experiment.hub.as_deref()), self.offline, self.pins()?, patience)
     }
 
+    /// What `--device` and `--dtype` name, opened.
+    pub fn processor(&self) -> Result<Processor, CliError> {
+        let options = self.options(Pins::default())?;
+        devices::processor(&options.device, &options.dtype)
+    }
+
     /// Where a run's files go: `--out`, else the experiment's own folder, else the project's.
     pub fn output(&self, experiment: &Experiment) -> Output {
         match self.out.as_ref().or(experiment.out.as_ref()) {
@@ -103,17 +113,20 @@ impl Common {
             }
             _ => Ok(()),
         };
-        known("device", &self.device, &["cpu"])?;
         known("engine", &self.engine, &EngineKind::ALL.map(EngineKind::name))?;
+        let engine = self.engine.as_deref().and_then(EngineKind::of).unwrap_or(Options::default().engine);
+        let (device, dtype) = devices::named(self.device.as_deref(), self.dtype.as_deref(), engine)?;
         Ok(Options {
             only: self.only.clone(),
             seeds: self.seeds,
             limit: self.limit,
-            engine: self.engine.as_deref().and_then(EngineKind::of).unwrap_or(Options::default().engine),
+            engine,
             engine_given: self.engine.is_some(),
+            device,
             device_given: self.device.is_some(),
+            dtype,
+            dtype_given: self.dtype.is_some(),
             pins,
-            ..Options::default()
         })
     }
 }

@@ -1,9 +1,11 @@
 //! What there is to compute on: `repro list --devices`, and the GPU that a command was given.
 
 use super::CliError;
-use crate::engine::fast::cuda::SharedGpu;
 use crate::engine::fast::cuda::device::{self, Device, DeviceError, Found};
+use crate::engine::fast::cuda::{Precision, SharedGpu};
+use crate::engine::{Processor, threads};
 use crate::exit::Exit;
+use crate::plan::{CPU, EngineKind};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,10 +35,6 @@ pub fn to_json() -> Value {
         Err(error) => json!({"error": error.to_string()}),
     };
     json!({"cpu": {"threads": threads()}, "cuda": cuda})
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn device_line(device: &Device) -> String {
@@ -69,6 +67,41 @@ fn device_json(device: &Device) -> Value {
         "compute_capability": format!("{}.{}", device.capability.0, device.capability.1),
         "multiprocessors": device.multiprocessors,
     })
+}
+
+/// Device and arithmetic as plans name them, of what the command line says.
+pub fn named(device: Option<&str>, dtype: Option<&str>, engine: EngineKind) -> Result<(String, String), CliError> {
+    let wrong = |message: String| Err(CliError::new(Exit::Usage, message));
+    let device = device.unwrap_or(CPU);
+    let ordinal = match device {
+        CPU => None,
+        "cuda" => Some(0),
+        other => match other.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok()) {
+            Some(number) => Some(number),
+            None => return wrong(format!("unknown --device `{device}`, expected `cpu`, `cuda` or `cuda:N`")),
+        },
+    };
+    let dtype = dtype.unwrap_or(if ordinal.is_some() { "bf16" } else { "f32" });
+    if Precision::of(dtype).is_none() {
+        return wrong(format!("unknown --dtype `{dtype}`, expected `f32` or `bf16`"));
+    }
+    match ordinal {
+        None if dtype != "f32" => wrong(format!("--dtype {dtype} is computed on a GPU only, the device is `cpu`")),
+        Some(_) if engine == EngineKind::Reference => {
+            wrong(format!("--engine reference has no --device {device}, expected `cpu`"))
+        }
+        None => Ok((CPU.into(), dtype.into())),
+        Some(number) => Ok((format!("cuda:{number}"), dtype.into())),
+    }
+}
+
+/// Opens a device that [`named`] named.
+pub fn processor(device: &str, dtype: &str) -> Result<Processor, CliError> {
+    let ordinal = device.strip_prefix("cuda:").and_then(|number| number.parse().ok());
+    match (ordinal, Precision::of(dtype)) {
+        (Some(ordinal), Some(precision)) => Ok(Processor::Gpu { gpu: open(ordinal)?, precision }),
+        _ => Ok(Processor::cpu()),
+    }
 }
 
 /// Opens a GPU; its compiled kernels are kept in the user's cache folder.

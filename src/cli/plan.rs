@@ -6,7 +6,7 @@
 use super::{CliError, Common, Console, download};
 use crate::event::Silent;
 use crate::exit::Exit;
-use crate::fetch::{Hub, Missing};
+use crate::fetch::Missing;
 use crate::pipeline::{Forecast, Forecasts, Inputs};
 use crate::plan::{self, Plan, Resolved, Run, steps::warmup_steps};
 use crate::spec::Experiment;
@@ -38,13 +38,10 @@ fn costs(args: &PlanArgs, experiment: &Experiment, plan: &Plan) -> Result<Costs,
     let offline = Common { offline: true, ..args.common.clone() };
     let (here, hub) = (offline.open_hub(experiment)?, args.common.open_hasty_hub(experiment)?);
     let downloads = download::downloads(plan, here.as_ref(), hub.as_ref());
-    Ok(Costs { runs: forecasts(args, experiment, plan, here.as_ref()), downloads })
-}
-
-fn forecasts(args: &PlanArgs, experiment: &Experiment, plan: &Plan, here: &dyn Hub) -> Vec<Cost> {
-    let mut inputs = Inputs::new(here, args.common.output(experiment).cache, &Silent);
-    let mut forecasts = Forecasts::new(!args.no_calibration);
-    plan.runs.iter().map(|run| forecasts.of(run, &mut inputs).map_err(|error| error.to_string())).collect()
+    let mut forecasts = Forecasts::new(if args.no_calibration { None } else { Some(args.common.processor()?) });
+    let mut inputs = Inputs::new(here.as_ref(), args.common.output(experiment).cache, &Silent);
+    let cost = |run: &Run| forecasts.of(run, &mut inputs).map_err(|error| error.to_string());
+    Ok(Costs { runs: plan.runs.iter().map(cost).collect(), downloads })
 }
 
 fn costs_text(plan: &Plan, Costs { runs: costs, downloads }: &Costs) -> String {

@@ -32,11 +32,13 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let (experiment, plan) = args.common.plan()?;
     let published = published(&args.published, &experiment)?;
+    let processor = args.common.processor()?;
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let (stop, idle) = stop_on_signal()?;
     let pipeline = Pipeline {
         hub: hub.as_ref(),
+        processor,
         observer: observer.as_ref(),
         output: args.common.output(&experiment),
         keep: keep(&args.common.keep),

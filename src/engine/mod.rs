@@ -9,6 +9,7 @@ pub mod dropout;
 pub mod fast;
 pub mod independent;
 pub mod input;
+pub mod processor;
 pub mod reference;
 pub mod weights;
 
@@ -16,6 +17,7 @@ use crate::encode::Batch;
 use crate::family::EncoderConfig;
 use crate::plan::EngineKind;
 use crate::task::Head;
+pub use processor::{Processor, threads};
 
 /// Where a batch stands in its step, and what its loss is divided by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,28 +112,28 @@ pub enum EngineError {
     Device(String),
 }
 
-/// An engine of a kind on the CPU, starting from `values` in the order of [`crate::family::parameters`]. The number of
-/// threads is the fast engine's; the reference engine uses all there are.
+/// An engine of a kind, starting from `values` in the order of [`crate::family::parameters`]. The reference engine
+/// computes on the CPU, wherever it is told to.
 ///
 /// # Errors
-/// Values that do not fit the config's parameters.
+/// Values that do not fit the config's parameters; what a GPU cannot do.
 pub fn create(
     kind: EngineKind,
     config: EncoderConfig,
     head: Head,
     num_labels: usize,
     values: Vec<NamedArray>,
-    threads: usize,
+    processor: &Processor,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    Ok(match kind {
-        EngineKind::Reference => Box::new(reference::Reference::new(config, head, num_labels, values)?),
-        EngineKind::Fast => Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, threads)?),
+    Ok(match (kind, processor) {
+        (EngineKind::Reference, _) => Box::new(reference::Reference::new(config, head, num_labels, values)?),
+        (EngineKind::Fast, Processor::Cpu { threads }) => {
+            Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, *threads)?)
+        }
+        (EngineKind::Fast, Processor::Gpu { gpu, precision }) => {
+            Box::new(fast::cuda::Accelerated::new(gpu, config, head, *precision, num_labels, &values)?)
+        }
     })
-}
-
-/// Threads that this machine runs at once.
-pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// A model that predicts.

@@ -2,12 +2,15 @@
 
 use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
 use crate::encode::{Batch, Features};
+use crate::engine::fast::cuda::Precision;
+use crate::engine::fast::cuda::engine::memory as gpu_memory;
+use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, EngineError, StepPart, Update};
+use crate::engine::{self, EngineError, Processor, StepPart, Update};
 use crate::estimate::{BatchShape, memory_of};
 use crate::family::parameters;
-use crate::plan::Run;
 use crate::plan::steps::total_steps;
+use crate::plan::{CPU, Run};
 use crate::spec::recipe::Evaluate;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -44,13 +47,13 @@ const CALIBRATION: usize = 8;
 
 /// Forecasts runs; each encoder shape is calibrated once.
 pub struct Forecasts {
-    calibrate: bool,
+    calibrate: Option<Processor>,
     speeds: BTreeMap<String, Speed>,
 }
 
 impl Forecasts {
-    /// With or without calibration.
-    pub fn new(calibrate: bool) -> Forecasts {
+    /// With a calibration of the processor, or without.
+    pub fn new(calibrate: Option<Processor>) -> Forecasts {
         Forecasts { calibrate, speeds: BTreeMap::new() }
     }
 
@@ -76,13 +79,11 @@ impl Forecasts {
     }
 
     fn speed(&mut self, run: &Run, prepared: &Prepared) -> Result<Option<Speed>, InputError> {
-        if !self.calibrate {
-            return Ok(None);
-        }
+        let Some(processor) = &self.calibrate else { return Ok(None) };
         let key = format!("{:?}", prepared.config);
         if !self.speeds.contains_key(&key) {
             let name = run.checkpoint.name.clone();
-            let speed = calibrate(run, prepared).map_err(|source| InputError::Weights { name, source })?;
+            let speed = calibrate(run, prepared, processor).map_err(|source| InputError::Weights { name, source })?;
             self.speeds.insert(key.clone(), speed);
         }
         Ok(self.speeds.get(&key).copied())
@@ -103,15 +104,20 @@ fn memory(run: &Run, prepared: &Prepared) -> u64 {
     let longest = lengths().max().unwrap_or(0);
     let sequences = run.recipe.micro_batch_size.min(run.recipe.batch_size);
     let shape = BatchShape { sequences, longest, tokens: sequences * longest };
-    memory_of(run.engine, &prepared.config, run.task.head, run.task.num_labels(), &shape)
+    let (config, head, labels) = (&prepared.config, run.task.head, run.task.num_labels());
+    let on_gpu = Precision::of(&run.dtype).filter(|_| run.device != CPU);
+    match on_gpu.and_then(|precision| Shape::new(config, labels, precision).ok()) {
+        Some(kernels) => gpu_memory(config, head, &kernels, shape.tokens, sequences, true) as u64,
+        None => memory_of(run.engine, config, head, labels, &shape),
+    }
 }
 
 /// Two small batches of the run's own first sequences on random weights; the second one counts.
-fn calibrate(run: &Run, prepared: &Prepared) -> Result<Speed, EngineError> {
+fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Speed, EngineError> {
     let (head, labels) = (run.task.head, run.task.num_labels());
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(&prepared.config, head, labels), BTreeMap::new(), &how);
-    let mut engine = engine::create(run.engine, prepared.config.clone(), head, labels, values, engine::threads())?;
+    let mut engine = engine::create(run.engine, prepared.config.clone(), head, labels, values, processor)?;
     let sample: Vec<&Features> =
         prepared.train().flat_map(|split| split.encoded.features.iter()).take(CALIBRATION).collect();
     let batch = Batch::pack(sample);

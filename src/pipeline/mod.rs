@@ -16,10 +16,11 @@ mod scoring;
 pub use error::{PipelineError, RunError};
 pub use forecast::{Forecast, Forecasts};
 pub use inputs::{InputError, Inputs, Prepared};
-pub use provenance::{device, now, peak_memory, provenance};
+pub use provenance::{now, peak_memory, provenance};
 pub use saved::{Agreement, Saved, SavedError};
 pub use scoring::{SplitPredictions, predict_split, score_split};
 
+use crate::engine::Processor;
 use crate::event::{Event, Observer};
 use crate::fetch::Hub;
 use crate::plan::{Plan, Run};
@@ -79,6 +80,8 @@ impl Output {
 pub struct Pipeline<'a> {
     /// Where files come from.
     pub hub: &'a dyn Hub,
+    /// What computes.
+    pub processor: Processor,
     /// Who is told.
     pub observer: &'a dyn Observer,
     /// Where everything goes.
@@ -188,7 +191,7 @@ impl Pipeline<'_> {
         let error = error.told();
         let (id, label) = (run.id.0.clone(), run.label());
         self.observer.observe(&Event::RunFailed { run: id, label, error: error.clone() });
-        run::empty_record(run, Status::Failed(error))
+        run::empty_record(run, &self.processor, Status::Failed(error))
     }
 
     fn finished(&self, run: &Run, record: &Record) {

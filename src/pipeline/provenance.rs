@@ -1,5 +1,6 @@
 //! What computed a run: the program, its source, the machine.
 
+use crate::engine::Processor;
 use crate::plan::Run;
 use crate::record::Provenance;
 
@@ -7,26 +8,18 @@ use crate::record::Provenance;
 const LIBRARIES: &[(&str, &str)] =
     &[("candle-core", env!("REPRO_CANDLE_CORE_VERSION")), ("tokenizers", env!("REPRO_TOKENIZERS_VERSION"))];
 
-/// Provenance of a run on this machine.
-pub fn provenance(run: &Run) -> Provenance {
+/// Provenance of a run on a processor of this machine.
+pub fn provenance(run: &Run, processor: &Processor) -> Provenance {
     let libraries = LIBRARIES.iter().map(|(name, version)| (name.to_string(), version.to_string()));
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: Some(env!("REPRO_COMMIT")).filter(|commit| !commit.is_empty()).map(String::from),
         dirty: Some(env!("REPRO_COMMIT")).filter(|commit| !commit.is_empty()).map(|_| env!("REPRO_DIRTY") == "true"),
         engine: run.engine.name().to_string(),
-        device: device(&run.device),
+        device: processor.describe(),
         dtype: run.dtype.clone(),
         libraries: libraries.collect(),
     }
-}
-
-/// Kind, processor and threads: results repeat to the bit only on the same kind of machine.
-pub fn device(kind: &str) -> String {
-    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let name = name.map_or("unknown processor", |(_, name)| name.trim());
-    format!("{kind} ({name}, {} threads)", rayon::current_num_threads())
 }
 
 /// Highest resident memory of this process so far, in bytes, where the system tells (Linux).

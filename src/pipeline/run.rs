@@ -6,7 +6,7 @@ use super::scoring::{Answers, SplitPredictions, SplitScores, predict_split, scor
 use super::{Keep, Pipeline, RunError, collapse, peak_memory, provenance};
 use crate::encode::EncodingCounts;
 use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
-use crate::engine::{self, Engine, EngineError};
+use crate::engine::{self, Engine, EngineError, Processor};
 use crate::event::{Event, Observer};
 use crate::export::{self, ExportInput, TokenizerFile};
 use crate::family::parameters;
@@ -23,13 +23,13 @@ use std::time::Instant;
 pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Option<Record>, RunError> {
     let began = Instant::now();
     let prepared = prepare(pipeline, run, inputs)?;
-    let mut engine = engine(run, &prepared, pipeline.observer)?;
+    let mut engine = engine(pipeline, run, &prepared)?;
     let folder = pipeline.output.runs.join(&run.id.0);
     let outcome = train(pipeline, run, &prepared, engine.as_mut(), &folder)?;
     if outcome.end == End::Interrupted {
         return Ok(None);
     }
-    let mut record = empty_record(run, Status::Finished);
+    let mut record = empty_record(run, &pipeline.processor, Status::Finished);
     describe(&mut record, &prepared, &outcome);
     if let End::Diverged(step) = outcome.end {
         record.status = Status::Diverged(step);
@@ -53,19 +53,19 @@ fn prepare(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Rc<Pre
 }
 
 /// The engine at the checkpoint's weights with a new head; at random ones where the spec asks for it.
-fn engine(run: &Run, prepared: &Prepared, observer: &dyn Observer) -> Result<Box<dyn Engine>, RunError> {
+fn engine(pipeline: &Pipeline, run: &Run, prepared: &Prepared) -> Result<Box<dyn Engine>, RunError> {
     let (config, task, recipe) = (&prepared.config, run.task, &run.recipe);
     let parameters = parameters(config, task.head, task.num_labels());
     let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
     let name = &run.checkpoint.name;
     let failed = |source: EngineError| InputError::Weights { name: name.clone(), source };
     let loaded = load(&weights, config.family, &parameters, HeadSource::New).map_err(failed)?;
-    tell_unused_head(&loaded, name, observer);
+    tell_unused_head(&loaded, name, pipeline.observer);
     let arrays = if run.checkpoint.untrained { Default::default() } else { loaded.arrays };
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
     let values = starting_values(&parameters, arrays, &how);
-    Ok(engine::create(run.engine, config.clone(), task.head, task.num_labels(), values, engine::threads())
+    Ok(engine::create(run.engine, config.clone(), task.head, task.num_labels(), values, &pipeline.processor)
         .map_err(failed)?)
 }
 
@@ -253,7 +253,7 @@ fn encoding_report(split: &PreparedSplit, counts: &EncodingCounts) -> EncodingRe
 }
 
 /// A record of what the run is, with nothing that came out.
-pub fn empty_record(run: &Run, status: Status) -> Record {
+pub fn empty_record(run: &Run, processor: &Processor, status: Status) -> Record {
     Record {
         format: FORMAT,
         id: run.id.0.clone(),
@@ -276,7 +276,7 @@ pub fn empty_record(run: &Run, status: Status) -> Record {
         splits: Vec::new(),
         encoding: Vec::new(),
         files: Vec::new(),
-        provenance: provenance(run),
+        provenance: provenance(run, processor),
         cost: Cost {
             train_seconds: 0.0,
             total_seconds: 0.0,

@@ -6,11 +6,11 @@ use super::scoring::{Answers, SplitPredictions, predict_split, score_split};
 use super::{Output, RunError};
 use crate::engine::independent::Independent;
 use crate::engine::weights::{HeadSource, load};
-use crate::engine::{self, Engine, EngineError};
+use crate::engine::{self, Engine, EngineError, Processor};
 use crate::event::Silent;
 use crate::family::{EncoderConfig, parameters};
 use crate::fetch::{CheckpointFiles, Repository, RepositoryKind, checkpoint};
-use crate::plan::{Checkpoint, DataSource, EngineKind, Run, RunId};
+use crate::plan::{CPU, Checkpoint, DataSource, EngineKind, Run, RunId};
 use crate::record::Record;
 use crate::spec::Select;
 use crate::task::{self, Head, Split, SplitRole, Task};
@@ -147,7 +147,7 @@ impl Saved {
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;
         let values = parameters.iter().filter_map(|parameter| loaded.arrays.remove(&parameter.name)).collect();
-        Ok(engine::create(self.run.engine, config, task.head, task.num_labels(), values, engine::threads())?)
+        Ok(engine::create(self.run.engine, config, task.head, task.num_labels(), values, &Processor::cpu())?)
     }
 }
 
@@ -188,7 +188,7 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
         seed: record.seed,
         limit: record.limit,
         engine: EngineKind::of(&record.provenance.engine).unwrap_or(EngineKind::Reference),
-        device: "cpu".into(),
+        device: CPU.into(),
         dtype: record.provenance.dtype.clone(),
     })
 }

@@ -2,7 +2,7 @@
 //! white space, fractions as text) of everything that could move its score.
 //!
 //! Left out are the preset's name (its values count), `snapshot_steps` and `micro_batch_size` (they change nothing
-//! beyond rounding), and the experiment's name, so that experiments share runs. `format` is raised if what stands in the
+//! beyond rounding), the number of a GPU, and the experiment's name, so that experiments share runs. `format` is raised if what stands in the
 //! JSON ever changes its meaning.
 
 use super::{Run, RunId};
@@ -46,7 +46,7 @@ pub fn canonical(run: &Run) -> String {
         "seed": run.seed,
         "limit": run.limit,
         "engine": run.engine.name(),
-        "device": run.device,
+        "device": run.device.split(':').next(),
         "dtype": run.dtype,
     }))
     .to_string()

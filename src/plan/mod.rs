@@ -83,6 +83,9 @@ impl EngineKind {
     }
 }
 
+/// The device that is always there.
+pub const CPU: &str = "cpu";
+
 /// What the command line adds to an experiment.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -96,12 +99,14 @@ pub struct Options {
     pub engine: EngineKind,
     /// Whether `--engine` named it.
     pub engine_given: bool,
-    /// Device kind.
+    /// Device: [`CPU`] or `cuda:N`.
     pub device: String,
     /// Whether `--device` named it.
     pub device_given: bool,
-    /// Arithmetic.
+    /// Arithmetic: `f32` or `bf16`.
     pub dtype: String,
+    /// Whether `--dtype` named it.
+    pub dtype_given: bool,
     /// Known revisions and digests.
     pub pins: Pins,
 }
@@ -114,9 +119,10 @@ impl Default for Options {
             limit: None,
             engine: EngineKind::Fast,
             engine_given: false,
-            device: "cpu".into(),
+            device: CPU.into(),
             device_given: false,
             dtype: "f32".into(),
+            dtype_given: false,
             pins: Pins::default(),
         }
     }
@@ -216,9 +222,9 @@ pub struct Run {
     pub limit: Option<usize>,
     /// Implementation.
     pub engine: EngineKind,
-    /// Device kind: `cpu`.
+    /// Device: [`CPU`] or `cuda:N`.
     pub device: String,
-    /// Arithmetic: `f32`.
+    /// Arithmetic: `f32` or `bf16`.
     pub dtype: String,
 }
 

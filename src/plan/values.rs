@@ -21,7 +21,7 @@ pub fn resolved(experiment: &Experiment, options: &Options, runs: &[Run]) -> Vec
     rows.push(Resolved::new("limit", limit, &flag(options.limit.is_some(), "limit")));
     rows.push(Resolved::new("engine", options.engine.name(), &flag(options.engine_given, "engine")));
     rows.push(Resolved::new("device", &options.device, &flag(options.device_given, "device")));
-    rows.push(Resolved::new("dtype", &options.dtype, &format!("engine {}", options.engine.name())));
+    rows.push(Resolved::new("dtype", &options.dtype, &flag(options.dtype_given, "dtype")));
     rows
 }
 

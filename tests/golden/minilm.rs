@@ -11,7 +11,7 @@ use repro::dataset::{Label, Location, Origin, SplitFile, read};
 use repro::encode::{Batch, EncodeSettings, Features, Targets, Tokenizer, encode_split};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{self, Engine, Logits, NamedArray, StepPart, Update};
+use repro::engine::{self, Engine, Logits, NamedArray, Processor, StepPart, Update};
 use repro::event::Silent;
 use repro::family::{EncoderConfig, Initial, parameters};
 use repro::plan::EngineKind;
@@ -34,7 +34,7 @@ fn checkpoint() -> Option<PathBuf> {
 /// MiniLM without dropout, with the head `weight[i, j] = 0.02 sin(1 + i · 384 + j)`, bias 0.
 fn engine(kind: EngineKind, folder: &Path, head: Head, labels: usize) -> Box<dyn Engine> {
     let (config, start) = start(folder, head, labels);
-    engine::create(kind, config, head, labels, start, 2).unwrap()
+    engine::create(kind, config, head, labels, start, &Processor::Cpu { threads: 2 }).unwrap()
 }
 
 fn start(folder: &Path, head: Head, labels: usize) -> (EncoderConfig, Vec<NamedArray>) {

@@ -6,7 +6,7 @@ use crate::golden;
 use repro::encode::{Batch, Targets};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{self, Engine, Logits, NamedArray, StepPart, Update};
+use repro::engine::{self, Engine, Logits, NamedArray, Processor, StepPart, Update};
 use repro::family::{EncoderConfig, parameters};
 use repro::plan::EngineKind;
 use repro::task::Head;
@@ -85,7 +85,15 @@ impl Case {
     }
 
     fn engine(&self, kind: EngineKind) -> Box<dyn Engine> {
-        engine::create(kind, self.config.clone(), self.head, self.num_labels, self.start.clone(), 2).unwrap()
+        engine::create(
+            kind,
+            self.config.clone(),
+            self.head,
+            self.num_labels,
+            self.start.clone(),
+            &Processor::Cpu { threads: 2 },
+        )
+        .unwrap()
     }
 
     fn check(&self) {

@@ -1,6 +1,7 @@
 //! Commands as a shell has them: what `list`, `plan`, `fetch`, `run` and `verify` print and leave behind.
 
 use crate::run::{SPEC, command, finish, record, spec};
+use repro::engine::fast::cuda::device;
 use repro::spec::pins::Pins;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,10 @@ fn mistakes_on_the_command_line_name_the_way_out() {
     hint: did you mean `quickstart.yaml`?
     ");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--engine", "refrence"], 2), @"error: unknown --engine `refrence`, expected `reference`");
-    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "gpu"], 2), @"error: unknown --device `gpu`, expected `cpu`");
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "gpu"], 2), @"error: unknown --device `gpu`, expected `cpu`, `cuda` or `cuda:N`");
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--dtype", "bf16"], 2), @"error: --dtype bf16 is computed on a GPU only, the device is `cpu`");
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "cuda", "--dtype", "f16"], 2), @"error: unknown --dtype `f16`, expected `f32` or `bf16`");
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "cuda:1", "--engine", "reference"], 2), @"error: --engine reference has no --device cuda:1, expected `cpu`");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--hub", "nowhere"], 2), @r"
     error: `--hub nowhere`: no such folder, and not an address
     hint: a folder holds `models/owner/name/…` and `datasets/owner/name/…`; an address begins with `https://`
@@ -94,6 +98,18 @@ fn mistakes_on_the_command_line_name_the_way_out() {
     assert!(complaint(&["run", "quickstart.yaml", "--limit", "0"], 2).contains("expected a whole number from 1"));
     assert!(complaint(&["run", "quickstart.yaml", "--seeds", "0"], 2).contains("invalid value '0'"));
     assert!(complaint(&["run", "quickstart.yaml", "--set", "train.epoch=1"], 2).contains("expected `epochs`"));
+}
+
+/// Where there is no GPU; on a machine with one the flag is no mistake.
+#[test]
+fn a_gpu_that_is_not_there_is_said_before_any_work() {
+    if device::find().is_ok() {
+        return println!("not run: this machine has an NVIDIA driver");
+    }
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "cuda"], 2), @r"
+    error: no NVIDIA driver: `libcuda.so.1` cannot be loaded
+    hint: `repro list --devices` says what was found
+    ");
 }
 
 #[test]

@@ -19,8 +19,9 @@ mod sweep;
 mod task_lengths;
 
 use super::{CliError, Console};
+use crate::engine::Processor;
 use crate::exit::Exit;
-use crate::pipeline::{device, now};
+use crate::pipeline::now;
 use batching::Padding;
 use case::{Case, Measured};
 use describe::describe;
@@ -128,7 +129,8 @@ fn renew(path: &Path, measured: &[Measured]) -> Result<(), CliError> {
     let page = std::fs::read_to_string(path).unwrap_or_default();
     let rows: Vec<page::Row> = measured.iter().flat_map(page::rows).collect();
     let date = now().chars().take_while(|c| *c != 'T').collect();
-    let circumstances = Circumstances { command: command(std::env::args().skip(1)), date, device: device("cpu") };
+    let circumstances =
+        Circumstances { command: command(std::env::args().skip(1)), date, device: Processor::cpu().describe() };
     write(path, &page::renewed(&page, &rows, &circumstances))
 }
 

@@ -10,7 +10,7 @@ use crate::cli::{CliError, Console};
 use crate::encode::{Batch, Features, Target};
 use crate::engine::ceiling::matmul_ceiling;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, Engine, EngineError, StepPart, Update};
+use crate::engine::{self, Engine, EngineError, Processor, StepPart, Update};
 use crate::exit::Exit;
 use crate::family::{EncoderConfig, parameters};
 use crate::pipeline::peak_memory;
@@ -115,7 +115,7 @@ fn engine(
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(config, head, num_labels), BTreeMap::new(), &how);
     let kind = EngineKind::of(name).ok_or_else(|| wrong(name, "an engine: `fast` or `reference`"))?;
-    engine::create(kind, config.clone(), head, num_labels, values, threads).map_err(failed)
+    engine::create(kind, config.clone(), head, num_labels, values, &Processor::Cpu { threads }).map_err(failed)
 }
 
 fn synthetic(config: &EncoderConfig, head: Head, batch: &Rectangle) -> Batch {

@@ -14,6 +14,11 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// The one of a name.
+    pub fn of(name: &str) -> Option<Precision> {
+        [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == name)
+    }
+
     /// Name for people and records.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,0 +1,47 @@
+//! What a model computes on.
+
+use super::fast::cuda::{Precision, SharedGpu};
+use std::sync::Arc;
+
+/// A processor and how it is used.
+#[derive(Clone)]
+pub enum Processor {
+    /// The CPU.
+    Cpu {
+        /// Threads of the fast engine; the reference engine uses all there are.
+        threads: usize,
+    },
+    /// A GPU, which engines may share.
+    Gpu {
+        /// Which.
+        gpu: Arc<SharedGpu>,
+        /// What products are computed in.
+        precision: Precision,
+    },
+}
+
+impl Processor {
+    /// The CPU with all its threads.
+    pub fn cpu() -> Processor {
+        Processor::Cpu { threads: threads() }
+    }
+
+    /// Kind, name and threads, for records: results repeat to the bit only on the same kind of machine.
+    pub fn describe(&self) -> String {
+        match self {
+            Processor::Cpu { threads } => format!("cpu ({}, {threads} threads)", processor_name()),
+            Processor::Gpu { gpu, .. } => format!("cuda ({})", gpu.device.name),
+        }
+    }
+}
+
+/// Threads that this machine runs at once.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn processor_name() -> String {
+    let known = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = known.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or("unknown processor".into(), |(_, name)| name.trim().to_owned())
+}
