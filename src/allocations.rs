@@ -29,22 +29,30 @@ pub fn during<T>(work: impl FnOnce() -> T) -> (T, u64) {
 
 // SAFETY: every call goes to the wrapped allocator unchanged, and counting asks for no memory.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Counted<A> {
+    // SAFETY: as the wrapped allocator's.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        // SAFETY: passed on.
         unsafe { self.0.alloc(layout) }
     }
 
+    // SAFETY: as the wrapped allocator's.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        // SAFETY: passed on.
         unsafe { self.0.alloc_zeroed(layout) }
     }
 
+    // SAFETY: as the wrapped allocator's.
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        // SAFETY: passed on.
         unsafe { self.0.realloc(pointer, layout, size) }
     }
 
+    // SAFETY: as the wrapped allocator's.
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: passed on.
         unsafe { self.0.dealloc(pointer, layout) }
     }
 }

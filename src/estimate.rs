@@ -3,7 +3,6 @@
 //! T tokens of a micro-batch, C cells of its padded rectangle (sequences · longest), H hidden size, I intermediate
 //! size, N heads, L longest sequence, B sequences.
 
-use crate::engine::threads;
 use crate::family::{EncoderConfig, parameters};
 use crate::plan::EngineKind;
 use crate::task::Head;
@@ -40,11 +39,31 @@ pub fn forward_operations(config: &EncoderConfig, shape: &BatchShape) -> f64 {
     shape.tokens as f64 * config.num_hidden_layers as f64 * (dense + attention)
 }
 
-/// Peak memory in bytes of a training step of an engine.
-pub fn memory_of(engine: EngineKind, config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape) -> u64 {
+/// The same of what an engine really does: under a sequence head the fast engine computes keys and values of all tokens
+/// in the last layer, and the rest of it for the B first tokens alone, `4 T H² + 4 B (H² + H I) + 4 T H`.
+pub fn forward_operations_of(engine: EngineKind, config: &EncoderConfig, head: Head, shape: &BatchShape) -> f64 {
+    let all = forward_operations(config, shape);
+    if engine != EngineKind::Fast || head == Head::Span {
+        return all;
+    }
+    let (hidden, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
+    let (tokens, sequences) = (shape.tokens as f64, shape.sequences as f64);
+    let last = 4.0 * tokens * (hidden * hidden + hidden) + 4.0 * sequences * hidden * (hidden + wide);
+    all - all / config.num_hidden_layers as f64 + last
+}
+
+/// Peak memory in bytes of a training step of an engine with so many threads.
+pub fn memory_of(
+    engine: EngineKind,
+    config: &EncoderConfig,
+    head: Head,
+    num_labels: usize,
+    shape: &BatchShape,
+    threads: usize,
+) -> u64 {
     match engine {
         EngineKind::Reference => reference_memory(config, head, num_labels, shape),
-        EngineKind::Fast => fast_memory(config, head, num_labels, shape, threads()),
+        EngineKind::Fast => fast_memory(config, head, num_labels, shape, threads),
     }
 }
 
@@ -59,6 +78,11 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let token = config.num_hidden_layers * layer + 12 * hidden + 3 * wide;
     let columns = (MICRO_BATCH.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
     4 * (4 * parameter_count(config, head, num_labels) + (workers * columns * token) as u64) + PROGRAM
+}
+
+/// Bytes that a snapshot takes beside a step: values and both moments, copied.
+pub fn snapshot_memory(config: &EncoderConfig, head: Head, num_labels: usize) -> u64 {
+    4 * 3 * parameter_count(config, head, num_labels)
 }
 
 /// Tokens of a micro-batch of the fast engine, about; whole sequences make it half a sequence more or less.

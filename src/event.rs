@@ -64,7 +64,7 @@ pub enum Event {
 
 /// Receives every [`Event`].
 pub trait Observer: Send + Sync {
-    /// Called in the order in which things happen, from one thread at a time.
+    /// Called in the order in which things happen to a run; runs that are at work at once call from threads of their own.
     fn observe(&self, event: &Event);
 }
 

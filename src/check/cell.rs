@@ -80,6 +80,7 @@ impl Identity {
         let mut recipe = record.recipe.clone();
         recipe.preset.clear();
         recipe.snapshot_steps = 0;
+        recipe.micro_batch_size = recipe.batch_size;
         let summary = format!("lr {:e} batch {} epochs {}", recipe.learning_rate, recipe.batch_size, recipe.epochs);
         let splits: Vec<_> = record.splits.iter().map(|split| (&split.split, split.rows, &split.release)).collect();
         let files = files(record, RepositoryKind::Dataset);
@@ -217,6 +218,7 @@ mod tests {
     fn what_cannot_move_a_score_is_no_part_of_the_identity() {
         let mut other = record(2, 0.86);
         other.recipe.snapshot_steps = 100;
+        other.recipe.micro_batch_size = 4;
         other.recipe.preset = "mine".into();
         other.provenance.device = "cpu (64 threads)".into();
         assert_eq!(Identity::of(&record(1, 0.85)), Identity::of(&other));

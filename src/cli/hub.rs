@@ -50,7 +50,7 @@ fn open(
 }
 
 fn is_address(hub: &str) -> bool {
-    hub.starts_with("http://") || hub.starts_with("https://")
+    hub.contains("://")
 }
 
 fn folder_hub(folder: &str, pins: Pins) -> Result<Folder, CliError> {

@@ -49,9 +49,13 @@ fn costs_text(plan: &Plan, Costs { runs: costs, downloads }: &Costs) -> String {
     let table = aligned(["run", "tokens", "dev tokens", "files here", "memory", "time"], &rows);
     let known: Vec<&Forecast> = costs.iter().flatten().collect();
     let seconds: Option<f64> = known.iter().map(|cost| cost.seconds).sum();
-    let total = seconds.map_or("not calibrated".into(), duration);
+    let total = match seconds {
+        _ if known.is_empty() => "unknown".into(),
+        None => "not calibrated".into(),
+        Some(seconds) => duration(seconds),
+    };
     let unknown = costs.len() - known.len();
-    let rest = if unknown > 0 { format!("; {unknown} runs unknown until their files are here") } else { String::new() };
+    let rest = if unknown > 0 { format!("; {unknown} runs unknown, see above") } else { String::new() };
     format!("{table}\nin all: {total}{rest}\n\n{}", download::text(downloads))
 }
 

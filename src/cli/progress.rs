@@ -3,6 +3,7 @@
 //! What they say is made by pure functions ([`text`], [`json`]), when they say it by [`Pace`], which knows only the
 //! events: no clock is read, so that a log of the same events is the same log.
 
+mod at_work;
 mod bars;
 mod json;
 mod pace;
@@ -11,33 +12,34 @@ mod text;
 pub use bars::Bars;
 
 use crate::event::{Event, Observer};
-use pace::Pace;
+use at_work::AtWork;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 /// One line for each start and end of a run, evaluation and stage; a step only when it is due.
 pub struct Plain<W: Write + Send> {
-    inner: Mutex<(W, Pace)>,
+    inner: Mutex<(W, AtWork)>,
 }
 
 impl<W: Write + Send> Plain<W> {
     /// Lines go to `output`.
     pub fn new(output: W) -> Self {
-        Plain { inner: Mutex::new((output, Pace::default())) }
+        Plain { inner: Mutex::new((output, AtWork::default())) }
     }
 }
 
 impl<W: Write + Send> Observer for Plain<W> {
     fn observe(&self, event: &Event) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (output, pace) = &mut *inner;
-        pace.see(event);
+        let (output, at_work) = &mut *inner;
+        at_work.see(event);
+        let pace = at_work.pace(event);
         let line = match event {
             Event::Step { step, .. } if pace.step_is_due(step) => Some(text::step(step, pace)),
             Event::Progress { .. } if !pace.stage_ended(event) => None,
             other => text::line(other),
         };
-        if let Some(line) = line {
+        if let Some(line) = line.map(|line| at_work.named(event, line)) {
             // A closed log must not stop a run.
             let _ = writeln!(output, "{line}");
         }
@@ -104,6 +106,29 @@ mod tests {
                         \x20 step 10 of 100 · loss 0.5000 · 250 tokens/s · 3 min 00 s left\n\
                         \x20 step 20 of 100 · loss 0.5000 · 250 tokens/s · 2 min 40 s left\n\
                         \x20 step 30 of 100 · loss 0.5000 · 250 tokens/s · 2 min 20 s left\n";
+        assert_eq!(log(&events), expected);
+    }
+
+    #[test]
+    fn runs_at_work_at_once_have_paces_of_their_own_and_are_named() {
+        let of = |run: &str, event: Event| match event {
+            Event::RunStarted { index, count, .. } => {
+                let index = index + usize::from(run == "s");
+                Event::RunStarted { run: run.into(), label: format!("mrpc · {run}"), index, count }
+            }
+            Event::Step { step, .. } => Event::Step { run: run.into(), step },
+            other => other,
+        };
+        let mut events = vec![of("r", started()), of("s", started())];
+        events.extend((1..=10).flat_map(|n| [of("r", step(n, 2.0)), of("s", step(n, 1.0))]));
+        events.push(Event::RunFailed { run: "s".into(), label: "mrpc · s".into(), error: "e".into() });
+        events.extend((11..=20).map(|n| of("r", step(n, 2.0))));
+        let expected = "run 1 of 2: mrpc · r\n\
+                        run 2 of 2: mrpc · s\n\
+                        \x20 run 1 · step 10 of 100 · loss 0.5000 · 250 tokens/s · 3 min 00 s left\n\
+                        \x20 run 2 · step 10 of 100 · loss 0.5000 · 500 tokens/s · 1 min 30 s left\n\
+                        failed mrpc · s (s): e\n\
+                        \x20 step 20 of 100 · loss 0.5000 · 250 tokens/s · 2 min 40 s left\n";
         assert_eq!(log(&events), expected);
     }
 

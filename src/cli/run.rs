@@ -1,8 +1,10 @@
 //! `repro run`: everything: fetch, train, score, record, and the table at the end.
 //!
 //! Ctrl-C finishes the step, writes a snapshot and exits. While files are fetched and encoded it ends the process at once,
-//! as a second Ctrl-C always does; the run goes on from its last snapshot, and a download from where it was.
+//! as a second Ctrl-C always does; the run goes on from its last snapshot, and a download from where it was. With several
+//! jobs only the second one ends it while files are fetched.
 
+use super::common::at_least_one;
 use super::{CliError, Common, Console};
 use crate::exit::Exit;
 use crate::paper::Published;
@@ -23,6 +25,9 @@ pub struct RunArgs {
     /// Try recorded failures again.
     #[arg(long)]
     retry_failed: bool,
+    /// Runs at work at once, each with its share of the CPU's threads, or all on one GPU.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    jobs: usize,
     /// Folder of published numbers.
     #[arg(long, value_name = "DIR", default_value = "data/published")]
     published: std::path::PathBuf,
@@ -32,7 +37,7 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let (experiment, plan) = args.common.plan()?;
     let published = published(&args.published, &experiment)?;
-    let processor = args.common.processor()?;
+    let processor = args.common.processor()?.share(args.jobs);
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let (stop, idle) = stop_on_signal()?;
@@ -42,6 +47,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
         observer: observer.as_ref(),
         output: args.common.output(&experiment),
         keep: keep(&args.common.keep),
+        jobs: args.jobs,
         retry_failed: args.retry_failed,
         stop: &stop,
         idle: &idle,

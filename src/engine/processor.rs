@@ -26,6 +26,14 @@ impl Processor {
         Processor::Cpu { threads: threads() }
     }
 
+    /// One of so many equal shares: threads are divided, a GPU is not.
+    pub fn share(&self, of: usize) -> Processor {
+        match self {
+            Processor::Cpu { threads } => Processor::Cpu { threads: (threads / of.max(1)).max(1) },
+            Processor::Gpu { .. } => self.clone(),
+        }
+    }
+
     /// Kind, name and threads, for records: results repeat to the bit only on the same kind of machine.
     pub fn describe(&self) -> String {
         match self {

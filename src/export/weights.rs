@@ -63,7 +63,10 @@ pub fn write(path: &Path, parameters: &Named) -> Result<(), ExportError> {
     let tensors = parameters.iter().map(|(name, array)| (name.as_str(), Tensor(array)));
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let fill = |partial: &Path| serialize_to_file(tensors, Some(metadata), partial);
-    atomic::with(path, fill).map_err(|error: SafeTensorError| ExportError::Safetensors { path: path.into(), error })
+    atomic::with(path, fill).map_err(|error: SafeTensorError| match error {
+        SafeTensorError::IoError(error) => ExportError::File { path: path.into(), error },
+        error => ExportError::Safetensors { path: path.into(), error },
+    })
 }
 
 /// An array as the safetensors library reads it: 32-bit floats, little endian.

@@ -6,11 +6,11 @@ use crate::engine::fast::cuda::Precision;
 use crate::engine::fast::cuda::engine::memory as gpu_memory;
 use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, EngineError, Processor, StepPart, Update};
-use crate::estimate::{BatchShape, memory_of};
+use crate::engine::{self, EngineError, Processor, StepPart, Update, threads};
+use crate::estimate::{BatchShape, memory_of, snapshot_memory};
 use crate::family::parameters;
 use crate::plan::steps::total_steps;
-use crate::plan::{CPU, Run};
+use crate::plan::{CPU, EngineKind, Run};
 use crate::spec::recipe::Evaluate;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -108,11 +108,17 @@ fn memory(run: &Run, prepared: &Prepared) -> u64 {
     let on_gpu = Precision::of(&run.dtype).filter(|_| run.device != CPU);
     match on_gpu.and_then(|precision| Shape::new(config, labels, precision).ok()) {
         Some(kernels) => gpu_memory(config, head, &kernels, shape.tokens, sequences, true) as u64,
-        None => memory_of(run.engine, config, head, labels, &shape),
+        None => {
+            let step = memory_of(run.engine, config, head, labels, &shape, threads());
+            // The reference engine's step holds more than its snapshot does.
+            let snapshot = if run.engine == EngineKind::Fast { snapshot_memory(config, head, labels) } else { 0 };
+            step + snapshot
+        }
     }
 }
 
-/// Two small batches of the run's own first sequences on random weights; the second one counts.
+/// Three small batches of the run's own first sequences on random weights; the last one counts: a GPU loads its kernels in
+/// the first and records the second.
 fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Speed, EngineError> {
     let (head, labels) = (run.task.head, run.task.num_labels());
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
@@ -123,20 +129,22 @@ fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Sp
     let batch = Batch::pack(sample);
     let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len().max(1) };
     engine.accumulate(&batch, &part)?;
+    engine.accumulate(&batch, &part)?;
     let began = Instant::now();
     engine.accumulate(&batch, &part)?;
     let accumulated = began.elapsed().as_secs_f64();
     let began = Instant::now();
-    engine.update(&still(run))?;
+    engine.update(&update(run))?;
     let updated = began.elapsed().as_secs_f64();
     Ok(Speed { seconds_per_token: accumulated / batch.tokens().max(1) as f64, seconds_per_update: updated })
 }
 
-fn still(run: &Run) -> Update {
+/// The first update at the recipe's full rate; the engine is thrown away.
+fn update(run: &Run) -> Update {
     let recipe = &run.recipe;
     Update {
         step: 0,
-        learning_rate: 0.0,
+        learning_rate: recipe.learning_rate,
         bias_correction: recipe.bias_correction,
         beta1: recipe.beta1,
         beta2: recipe.beta2,

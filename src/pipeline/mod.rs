@@ -1,5 +1,7 @@
 //! Runs a plan end to end: each run goes through fetch, dataset, encode, train and score, and ends as one record.
 //!
+//! Several runs may be at work at once, each in a thread of its own, on a device that one of them does not fill.
+//!
 //! A recorded run is passed over; a run that fails is recorded as failed and the others go on; two processes never work
 //! the same run. Only what would stop every run (an output folder that cannot be written, a full disk) ends the plan.
 
@@ -26,7 +28,8 @@ use crate::fetch::Hub;
 use crate::plan::{Plan, Run};
 use crate::record::{Record, Status, Store, lock};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Which model folders stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +91,14 @@ pub struct Pipeline<'a> {
     pub output: Output,
     /// Which model folders stay.
     pub keep: Keep,
+    /// Runs at work at once.
+    pub jobs: usize,
     /// Whether recorded failures are tried again.
     pub retry_failed: bool,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
     /// Set by the pipeline while the process may end at once and lose nothing: half a download is continued, half an
-    /// encoded split was not written yet.
+    /// encoded split was not written yet. Never with several jobs, some of which may be training.
     pub idle: &'a AtomicBool,
 }
 
@@ -122,6 +127,31 @@ enum Step {
     Interrupted,
 }
 
+/// The runs of a plan between threads: which is next, and how those that were taken ended.
+#[derive(Default)]
+struct Queue {
+    next: AtomicUsize,
+    ended: Mutex<Vec<(usize, Result<Step, PipelineError>)>>,
+}
+
+impl Queue {
+    /// How the plan ended, in its order.
+    fn outcome(self, stopped: bool, plan: &Plan) -> Result<PlanOutcome, PipelineError> {
+        let mut ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ended.sort_by_key(|(index, _)| *index);
+        let interrupted = stopped && ended.len() < plan.runs.len();
+        let mut outcome = PlanOutcome { interrupted, ..PlanOutcome::default() };
+        for (index, step) in ended {
+            match step? {
+                Step::Recorded(record) => outcome.records.push(*record),
+                Step::Elsewhere => outcome.elsewhere.push(plan.runs[index].label()),
+                Step::Interrupted => outcome.interrupted = true,
+            }
+        }
+        Ok(outcome)
+    }
+}
+
 impl Pipeline<'_> {
     /// Runs every run that is not recorded yet.
     ///
@@ -129,20 +159,27 @@ impl Pipeline<'_> {
     /// Output that cannot be written. A run's own error is in its record.
     pub fn run(&self, plan: &Plan) -> Result<PlanOutcome, PipelineError> {
         self.output.prove_writable()?;
-        let mut outcome = PlanOutcome::default();
-        let mut inputs = Inputs::new(self.hub, self.output.cache.clone(), self.observer);
-        for (index, run) in plan.runs.iter().enumerate() {
-            if self.stop.load(Ordering::Relaxed) {
-                outcome.interrupted = true;
-                break;
-            }
-            match self.one(run, index, plan, &mut inputs)? {
-                Step::Recorded(record) => outcome.records.push(*record),
-                Step::Elsewhere => outcome.elsewhere.push(run.label()),
-                Step::Interrupted => outcome.interrupted = true,
-            }
+        let queue = Queue::default();
+        if self.jobs <= 1 {
+            self.work(plan, &queue);
+        } else {
+            std::thread::scope(|scope| (0..self.jobs).for_each(|_| drop(scope.spawn(|| self.work(plan, &queue)))));
         }
-        Ok(outcome)
+        queue.outcome(self.stop.load(Ordering::Relaxed), plan)
+    }
+
+    /// Takes runs from the queue until it is empty, the user stops, or output cannot be written.
+    fn work(&self, plan: &Plan, queue: &Queue) {
+        let mut inputs = Inputs::new(self.hub, self.output.cache.clone(), self.observer);
+        while !self.stop.load(Ordering::Relaxed) {
+            let index = queue.next.fetch_add(1, Ordering::Relaxed);
+            let Some(run) = plan.runs.get(index) else { return };
+            let ended = self.one(run, index, plan, &mut inputs);
+            if ended.is_err() {
+                queue.next.store(plan.runs.len(), Ordering::Relaxed);
+            }
+            queue.ended.lock().unwrap_or_else(PoisonError::into_inner).push((index, ended));
+        }
     }
 
     fn one(&self, run: &Run, index: usize, plan: &Plan, inputs: &mut Inputs) -> Result<Step, PipelineError> {

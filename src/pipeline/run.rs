@@ -46,7 +46,7 @@ pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Op
 
 /// Everything before the first step; a download may be long, and the user need not wait for its end to stop it.
 fn prepare(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Rc<Prepared>, InputError> {
-    pipeline.idle.store(true, Ordering::SeqCst);
+    pipeline.idle.store(pipeline.jobs <= 1, Ordering::SeqCst);
     let prepared = inputs.prepare(run);
     pipeline.idle.store(false, Ordering::SeqCst);
     prepared
@@ -91,6 +91,7 @@ fn train(
         run: run.id.0.clone(),
         recipe: &run.recipe,
         seed: run.seed,
+        computes: pipeline.processor.describe(),
         features: &features,
         snapshots: Snapshots::new(folder.join("snapshot")),
         stop: pipeline.stop,

@@ -77,7 +77,7 @@ pub struct SplitScores {
 /// Scores a split with its task's metrics.
 ///
 /// # Errors
-/// Logits that are no numbers, or answers that cannot be scored.
+/// Answers that cannot be scored.
 pub fn score_split(
     task: &Task,
     recipe: &Recipe,

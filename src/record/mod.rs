@@ -108,7 +108,7 @@ pub struct Provenance {
     pub commit: Option<String>,
     /// Whether the tree had uncommitted changes.
     pub dirty: Option<bool>,
-    /// Engine name: `reference`.
+    /// Engine name: `fast`, `reference`.
     pub engine: String,
     /// Device kind and name: `cpu (2 threads, …)`.
     pub device: String,
@@ -122,9 +122,9 @@ pub struct Provenance {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
-    /// Seconds of training, evaluations during it included.
+    /// Seconds of training steps, of every process that worked on the run; evaluations and snapshots come on top.
     pub train_seconds: f64,
-    /// Seconds of the whole run.
+    /// Seconds of the whole run; of a resumed one, since it was resumed.
     pub total_seconds: f64,
     /// Real tokens per second of the training steps; not finite where there was no step.
     #[serde(with = "number")]

@@ -2,7 +2,7 @@
 //!
 //! A step draws its batch ([`Order`]), accumulates it in micro-batches, and updates once. What the run remembers is the
 //! engine's state and its [`Progress`]; both go into a snapshot, and nothing else decides what happens next, so a
-//! resumed run ends with the bytes of an uninterrupted one.
+//! run resumed on the same processor, with as many threads, ends with the bytes of an uninterrupted one.
 
 mod order;
 mod progress;
@@ -72,6 +72,8 @@ pub struct Trainer<'a> {
     pub recipe: &'a Recipe,
     /// Seed.
     pub seed: u64,
+    /// What computes: the bytes of a step depend on it.
+    pub computes: String,
     /// Training sequences.
     pub features: &'a [Features],
     /// Where snapshots go.
@@ -115,14 +117,23 @@ impl Trainer<'_> {
     }
 
     fn resume(&self, engine: &mut dyn Engine) -> Result<Progress, TrainError> {
-        let Some((mut state, progress)) = self.snapshots.read()? else { return Ok(Progress::default()) };
+        let Some((mut state, progress)) = self.snapshots.read()? else {
+            return Ok(Progress { computed_on: self.computes.clone(), ..Progress::default() });
+        };
         let order: Vec<String> = engine.parameters()?.into_iter().map(|array| array.name).collect();
         for group in [&mut state.parameters, &mut state.first_moments, &mut state.second_moments] {
             *group = in_order(&order, std::mem::take(group));
         }
         engine.restore(&state)?;
         self.observer.observe(&Event::RunResumed { run: self.run.clone(), step: progress.step });
-        Ok(progress)
+        if !progress.computed_on.is_empty() && progress.computed_on != self.computes {
+            self.observer.observe(&Event::Warning(format!(
+                "the snapshot was made on `{}`; the run goes on on `{}`, and will differ in the last digits from one that \
+                 was not interrupted",
+                progress.computed_on, self.computes
+            )));
+        }
+        Ok(Progress { computed_on: self.computes.clone(), ..progress })
     }
 
     fn steps(
@@ -239,7 +250,7 @@ impl Trainer<'_> {
         progress.evaluations.extend(evaluated.evaluations);
         let better = progress.note(evaluated.primary);
         if better && self.recipe.keep_weights == KeepWeights::BestOnDev {
-            self.snapshots.write_best(&engine.parameters()?)?;
+            self.snapshots.write_best(&engine.parameters()?, progress.step)?;
         }
         Ok(self.recipe.early_stopping > 0 && progress.without_improvement >= self.recipe.early_stopping)
     }
@@ -252,7 +263,7 @@ impl Trainer<'_> {
         }
         let mut state = engine.save()?;
         let order: Vec<String> = state.parameters.into_iter().map(|array| array.name).collect();
-        state.parameters = in_order(&order, self.snapshots.read_best()?);
+        state.parameters = in_order(&order, self.snapshots.read_best(best)?);
         engine.restore(&state)?;
         Ok(best)
     }

@@ -31,6 +31,9 @@ pub struct Progress {
     pub without_improvement: usize,
     /// Tokens trained on.
     pub tokens: u64,
+    /// Processor of the newest steps; empty in snapshots of before it was kept.
+    #[serde(default)]
+    pub computed_on: String,
     /// Seconds of training steps, of every process that worked on the run.
     pub seconds: f64,
 }

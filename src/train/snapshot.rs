@@ -36,7 +36,7 @@ impl Snapshots {
         let named = PARTS.iter().zip(groups);
         let views =
             named.flat_map(|(part, arrays)| arrays.iter().map(move |array| (format!("{part}.{}", array.name), array)));
-        self.replace("state.safetensors", views, Some(text))
+        self.replace("state.safetensors", views, Some(("progress", text)))
     }
 
     /// The newest snapshot, if there is one.
@@ -63,17 +63,22 @@ impl Snapshots {
     ///
     /// # Errors
     /// As [`Snapshots::write`].
-    pub fn write_best(&self, parameters: &[NamedArray]) -> Result<(), TrainError> {
+    pub fn write_best(&self, parameters: &[NamedArray], step: u64) -> Result<(), TrainError> {
         let views = parameters.iter().map(|array| (format!("parameters.{}", array.name), array));
-        self.replace("best.safetensors", views, None)
+        self.replace("best.safetensors", views, Some(("step", step.to_string())))
     }
 
-    /// The weights kept last.
+    /// The weights kept last, which must be those of a step.
     ///
     /// # Errors
-    /// They are not there or cannot be read.
-    pub fn read_best(&self) -> Result<Vec<NamedArray>, TrainError> {
+    /// They are not there, are of another step or cannot be read.
+    pub fn read_best(&self, step: u64) -> Result<Vec<NamedArray>, TrainError> {
         let bytes = fs::read(self.folder.join("best.safetensors")).map_err(|error| self.failed(&error))?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| self.failed(&error))?;
+        let found = metadata.metadata().as_ref().and_then(|header| header.get("step")).map_or("none", String::as_str);
+        if found != step.to_string() {
+            return Err(self.failed(&format!("the best weights are of step {found}, expected step {step}")));
+        }
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| self.failed(&error))?;
         Ok(arrays(&tensors, PARTS[0]))
     }
@@ -93,20 +98,24 @@ impl Snapshots {
         &self,
         name: &str,
         arrays: impl Iterator<Item = (String, &'a NamedArray)>,
-        progress: Option<String>,
+        entry: Option<(&str, String)>,
     ) -> Result<(), TrainError> {
         let unwritten = |source| TrainError::Unwritten { folder: self.folder.clone(), source };
         fs::create_dir_all(&self.folder).map_err(unwritten)?;
         let views = arrays.map(|(name, array)| view(array).map(|view| (name, view)));
         let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| self.failed(&error))?;
-        let header = progress.map(|text| HashMap::from([("progress".to_string(), text)]));
+        let header = entry.map(|(key, text)| HashMap::from([(key.to_string(), text)]));
         let (unfinished, finished) = (self.folder.join(format!("{name}.part")), self.folder.join(name));
-        safetensors::serialize_to_file(views, header, &unfinished).map_err(|error| match error {
+        let written = safetensors::serialize_to_file(views, header, &unfinished).map_err(|error| match error {
             SafeTensorError::IoError(source) => unwritten(source),
             other => self.failed(&other),
-        })?;
-        let flushed = File::open(&unfinished).and_then(|file| file.sync_all());
-        flushed.and_then(|()| fs::rename(&unfinished, &finished)).map_err(unwritten)
+        });
+        let flushed = || File::open(&unfinished).and_then(|file| file.sync_all());
+        let replaced = || flushed().and_then(|()| fs::rename(&unfinished, &finished)).map_err(unwritten);
+        written.and_then(|()| replaced()).inspect_err(|_| {
+            // The error is what counts; half a file would only keep the disk full.
+            let _ = fs::remove_file(&unfinished);
+        })
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> TrainError {

@@ -94,6 +94,33 @@ fn allocations_of_the_reference_engine_are_seen() {
     assert!(measured[0]["outcome"]["allocations_per_step"].as_f64().unwrap() > 100.0, "{measured}");
 }
 
+/// Also with predictions between the steps, which use the same buffers.
+#[test]
+fn a_steady_step_of_the_fast_engine_asks_for_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        bench(&script(folder.path(), FAKE), &["--json", "--quiet", "--configurations", "sdpa", "--allocations"]);
+    let measured: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(measured[0]["outcome"]["allocations_per_step"], 0.0, "{measured}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_anything_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = script(folder.path(), "#!/bin/sh\nexit 7\n");
+    for (more, expected) in [
+        (["--engine", "refrence"], "unknown --engine `refrence`, expected `reference`"),
+        (["--length", "100000"], "--length 100000: shape"),
+        (["--threads", "1000000"], "invalid value '1000000' for '--threads"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
+        let output =
+            command.args(["bench", "--shape"]).arg(tiny()).arg("--compare").arg(&peer).args(more).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", standard_error(&output));
+        assert!(standard_error(&output).contains(expected), "{}", standard_error(&output));
+    }
+}
+
 #[test]
 fn a_peer_that_ends_or_babbles_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -250,7 +250,7 @@ fn verify_finds_a_named_file_under_a_limit() {
 #[test]
 fn only_the_kept_models_stay() {
     let folder = tempfile::tempdir().unwrap();
-    let text = SPEC.replace("epochs: 2", "epochs: 1").replace("seeds: [1]", "seeds: [1, 2, 3]");
+    let text = SPEC.replace("epochs: 2", "epochs: 4").replace("seeds: [1]", "seeds: [1, 2, 3]");
     let models = |keep: &str| {
         let (file, out) = (spec(folder.path(), &text), folder.path().join(keep));
         let mut run = Command::new(env!("CARGO_BIN_EXE_repro"));
@@ -259,9 +259,7 @@ fn only_the_kept_models_stay() {
         let runs = std::fs::read_dir(out.join("runs")).unwrap().map(|run| run.unwrap().path());
         runs.filter(|run| run.join("model/model.safetensors").exists()).count()
     };
-    assert_eq!((models("none"), models("all")), (0, 3));
-    // The best of those that learned; where all collapsed, as they may in 30 steps, there is none.
-    assert!(models("best") <= 1);
+    assert_eq!((models("none"), models("all"), models("best")), (0, 3, 1));
 }
 
 #[test]

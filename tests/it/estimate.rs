@@ -1,7 +1,10 @@
 //! What a plan says of sizes, held to the published models' own.
 
-use repro::estimate::{BatchShape, forward_operations, parameter_count, reference_memory};
+use repro::estimate::{
+    BatchShape, fast_memory, forward_operations, forward_operations_of, parameter_count, reference_memory,
+};
 use repro::family::EncoderConfig;
+use repro::plan::EngineKind;
 use repro::task::Head;
 use serde_json::json;
 
@@ -65,4 +68,30 @@ fn memory_is_the_models_copies_and_what_a_batch_adds() {
     assert!((two as f64 / one as f64 - 2.0).abs() < 0.01, "{one} {two}");
     // Equal tokens in longer sequences hold more attention scores.
     assert!(of(2, 512) > of(8, 128));
+}
+
+/// Peak resident memory of `repro bench --train-only` on two threads of a Linux machine, 2026-11-26: 528 MB for MiniLM-L6,
+/// 32 × 128, and 2,283 MB for BERT-base, 8 × 128.
+#[test]
+fn memory_of_the_fast_engine_is_what_was_measured() {
+    let minilm = bert(384, 6, 12, 1536, 30522, 512);
+    for (config, shape, measured) in
+        [(minilm, BatchShape::rectangle(32, 128), 528e6), (base(), BatchShape::rectangle(8, 128), 2283e6)]
+    {
+        let estimate = fast_memory(&config, Head::Classification, 2, &shape, 2) as f64;
+        assert!((estimate / measured - 1.0).abs() < 0.1, "{estimate} {measured}");
+    }
+}
+
+/// H 2, I 3, two sequences of 5 and 3 tokens. A last layer whose first tokens alone are read: keys and values of 8 tokens
+/// 2·2·4·8 = 128, two queries and their projection 2·(2·4)·2 = 32, feed-forward of two 2·(2·6)·2 = 48, two queries over 5
+/// and 3 keys 4·8·2 = 64; together 272. A layer before it: (56 + 4·L·2)·8 with L 5.
+#[test]
+fn operations_of_a_last_layer_whose_first_tokens_are_read() {
+    let shape = BatchShape { sequences: 2, longest: 5, tokens: 8 };
+    let of = |layers, engine, head| forward_operations_of(engine, &bert(2, layers, 1, 3, 10, 8), head, &shape);
+    assert_eq!(of(1, EngineKind::Fast, Head::Classification), 272.0);
+    assert_eq!(of(2, EngineKind::Fast, Head::Classification), 272.0 + 8.0 * 96.0);
+    assert_eq!(of(1, EngineKind::Fast, Head::Span), 8.0 * 96.0);
+    assert_eq!(of(1, EngineKind::Reference, Head::Classification), 8.0 * 96.0);
 }

@@ -58,6 +58,28 @@ pub fn wait_for_snapshot(child: &mut Child, out: &Path) {
     panic!("no snapshot within two minutes");
 }
 
+/// The same records, in the plan's order, as one job after another makes on as many threads.
+#[test]
+fn jobs_at_once_make_the_records_of_jobs_in_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec(folder.path(), &SPEC.replace("[1]", "[1, 2, 3]").replace("epochs: 2", "epochs: 4"));
+    let records = |name: &str, jobs: &str| -> Vec<serde_json::Value> {
+        let mut command = command(&file, &folder.path().join(name));
+        let output = command.args(["--jobs", jobs, "--json"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let records: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let of =
+            |record: &serde_json::Value| serde_json::json!([record["seed"], record["scores"], record["evaluations"]]);
+        assert!(records.iter().all(|record| record["status"] == "finished"));
+        records.iter().map(of).collect()
+    };
+    // More jobs than threads: each has one, however many the machine has; so have they with that many again.
+    let threads = repro::engine::threads().max(2).to_string();
+    let more = (repro::engine::threads() + 1).max(3).to_string();
+    assert_eq!(records("at-once", &threads), records("more", &more));
+    assert_eq!(records("in-turn", "1").len(), 3);
+}
+
 #[test]
 fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();

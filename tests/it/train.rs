@@ -112,6 +112,7 @@ impl Run<'_> {
             run: "r".into(),
             recipe: self.recipe,
             seed: 1,
+            computes: "cpu".into(),
             features: self.features,
             snapshots: Snapshots::new(self.folder.join("snapshot")),
             stop: self.stop,

@@ -6,11 +6,11 @@ use super::protocol::Job;
 use super::shape::Shape;
 use super::{BenchArgs, task_lengths};
 use crate::cli::{CliError, Console};
-use crate::estimate::{BatchShape, forward_operations, memory_of, parameter_count};
+use crate::engine::threads;
+use crate::estimate::{BatchShape, forward_operations_of, memory_of, parameter_count};
 use crate::plan::EngineKind;
 use crate::task::{Head, Task};
 use serde::Serialize;
-use std::thread::available_parallelism;
 
 /// Batches of a round, by default: of a rectangle, whose batches are all alike, and of a task.
 const RECTANGLE_STEPS: usize = 2;
@@ -69,6 +69,7 @@ impl Case {
     pub fn all(args: &BenchArgs) -> Result<Vec<Case>, CliError> {
         let shape = Shape::find(&args.shape)?;
         if args.task.is_empty() {
+            shape.holds(args.length)?;
             return Ok(vec![Case::rectangle(shape, args.batch, args.length, args.steps.unwrap_or(RECTANGLE_STEPS))]);
         }
         let tasks = args.task.iter().map(|name| task_lengths::find(name)).collect::<Result<Vec<_>, _>>()?;
@@ -116,7 +117,10 @@ impl Case {
     /// The bytes that the sides need, where it is more than is free. Known of rectangles; PyTorch needs about
     /// half as much as the reference engine for each configuration.
     pub fn too_large(&self, args: &BenchArgs) -> Option<u64> {
-        let (ours, reference) = (self.estimated_memory(&args.engine)?, self.estimated_memory("reference")?);
+        let (ours, reference) = (
+            self.estimated_memory(EngineKind::of(&args.engine)?, args)?,
+            self.estimated_memory(EngineKind::Reference, args)?,
+        );
         let theirs = if args.compare.is_some() { reference / 2 * args.configurations.len() as u64 } else { 0 };
         free_memory().filter(|free| ours + theirs > *free).map(|_| ours + theirs)
     }
@@ -135,7 +139,7 @@ impl Case {
             evaluate: !args.train_only,
             allocations: args.allocations,
         };
-        Ok(self.measured(duel.fight(console)?))
+        Ok(self.measured(args, duel.fight(console)?))
     }
 
     fn job(&self, args: &BenchArgs, configuration: &str, batches: &[Rectangle]) -> Job {
@@ -145,7 +149,7 @@ impl Case {
             head: if head == Head::Regression { "regression" } else { "classification" }.into(),
             num_labels,
             configuration: configuration.into(),
-            threads: args.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
+            threads: args.all_threads(),
             device: "cpu".into(),
             batches: batches.to_vec(),
         }
@@ -158,10 +162,11 @@ impl Case {
         }
     }
 
-    fn measured(&self, outcome: Outcome) -> Measured {
+    fn measured(&self, args: &BenchArgs, outcome: Outcome) -> Measured {
         let count = |batches: &[Rectangle], of: fn(&Rectangle) -> usize| batches.iter().map(of).sum::<usize>();
         let (tokens, theirs) = (count(&self.ours, Rectangle::tokens), count(&self.theirs, Rectangle::tokens));
-        let flops_per_second = self.operations_per_token() * outcome.ours.train.median;
+        let engine = EngineKind::of(&args.engine).unwrap_or(EngineKind::Fast);
+        let flops_per_second = self.operations_per_token(engine) * outcome.ours.train.median;
         let ceiling = outcome.ceiling();
         Measured {
             title: self.title(),
@@ -173,15 +178,17 @@ impl Case {
             flops_per_second,
             ceiling,
             share_of_ceiling: flops_per_second / ceiling,
-            estimated_memory: self.estimated_memory(&outcome.ours.configuration),
+            estimated_memory: self.estimated_memory(engine, args),
             outcome,
         }
     }
 
-    /// Of a training step without padding, per real token.
-    fn operations_per_token(&self) -> f64 {
+    /// Of a training step of an engine, per real token: what it does, not what a plain step would.
+    fn operations_per_token(&self, engine: EngineKind) -> f64 {
         let rows = || self.ours.iter().flat_map(|batch| &batch.lengths);
-        let forward = |&length: &usize| forward_operations(&self.shape.config, &BatchShape::rectangle(1, length));
+        let head = self.head().0;
+        let of = |shape: &BatchShape| forward_operations_of(engine, &self.shape.config, head, shape);
+        let forward = |&length: &usize| of(&BatchShape::rectangle(1, length));
         3.0 * rows().map(forward).sum::<f64>() / rows().sum::<usize>() as f64
     }
 
@@ -189,11 +196,11 @@ impl Case {
         if let What::Task { epoch_tokens, .. } = self.what { Some(epoch_tokens) } else { None }
     }
 
-    fn estimated_memory(&self, engine: &str) -> Option<u64> {
+    fn estimated_memory(&self, engine: EngineKind, args: &BenchArgs) -> Option<u64> {
         let What::Rectangle { sequences, length } = self.what else { return None };
         let (head, labels) = self.head();
-        let (engine, rectangle) = (EngineKind::of(engine)?, BatchShape::rectangle(sequences, length));
-        Some(memory_of(engine, &self.shape.config, head, labels, &rectangle))
+        let rectangle = BatchShape::rectangle(sequences, length);
+        Some(memory_of(engine, &self.shape.config, head, labels, &rectangle, args.all_threads()))
     }
 }
 
@@ -205,6 +212,11 @@ fn free_memory() -> Option<u64> {
 }
 
 impl BenchArgs {
+    /// Threads of each side.
+    fn all_threads(&self) -> usize {
+        self.threads.map_or_else(threads, usize::from)
+    }
+
     /// Without a peer nobody pads, and one case a task is enough.
     fn paddings(&self) -> &[Padding] {
         if self.compare.is_some() { &self.padding } else { &[Padding::Longest] }

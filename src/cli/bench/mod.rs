@@ -21,7 +21,9 @@ mod task_lengths;
 use super::{CliError, Console};
 use crate::engine::Processor;
 use crate::exit::Exit;
+use crate::nearest::expected;
 use crate::pipeline::now;
+use crate::plan::EngineKind;
 use batching::Padding;
 use case::{Case, Measured};
 use describe::describe;
@@ -60,8 +62,8 @@ pub struct BenchArgs {
     #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     rounds: usize,
     /// Threads of each side; all the machine has by default.
-    #[arg(long, value_parser = at_least_one)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Seed of a task's order.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -95,13 +97,17 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
-    fn with_threads(&self, threads: Option<usize>) -> BenchArgs {
+    fn with_threads(&self, threads: Option<u16>) -> BenchArgs {
         BenchArgs { threads: threads.or(self.threads), ..self.clone() }
     }
 }
 
 /// Runs the command.
 pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, CliError> {
+    if EngineKind::of(&args.engine).is_none() {
+        let expected = expected(&args.engine, EngineKind::ALL.map(EngineKind::name));
+        return Err(CliError::new(Exit::Usage, format!("unknown --engine `{}`, {expected}", args.engine)));
+    }
     match args.sweep {
         _ if args.serve => serve::serve(console),
         Some(sweep) => sweep::run(sweep, args, &args.out, console),
@@ -143,7 +149,11 @@ fn write(path: &Path, text: &str) -> Result<(), CliError> {
 /// The command line as others can type it: what is a place on this machine gives way to its name.
 fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["repro".to_string()];
-    for argument in arguments {
+    let parts = arguments.flat_map(|argument| match argument.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => vec![flag.to_owned(), value.to_owned()],
+        _ => vec![argument],
+    });
+    for argument in parts {
         let placeholder = match words.last().map(String::as_str) {
             Some("--compare") => Some("PYTHON"),
             Some("--hub") => Some("HUB"),

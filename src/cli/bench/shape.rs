@@ -40,6 +40,14 @@ impl Shape {
         Ok(Shape { name: name.into(), config, json })
     }
 
+    /// Refuses sequences that the shape has no positions for.
+    pub fn holds(&self, length: usize) -> Result<(), CliError> {
+        let most = self.config.max_position_embeddings;
+        let message =
+            || format!("--length {length}: shape `{}` has {most} positions, expected at most as many", self.name);
+        if length > most { Err(CliError::new(Exit::Usage, message())) } else { Ok(()) }
+    }
+
     /// Name for tables.
     pub fn title(&self) -> &str {
         match self.name.as_str() {

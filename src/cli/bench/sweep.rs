@@ -15,10 +15,10 @@ use super::duel::Figures;
 use super::shape::Shape;
 use super::statistics::Spread;
 use crate::cli::{CliError, Console};
+use crate::engine;
 use crate::exit::Exit;
 use crate::report::{Growth, scaling_plot};
 use std::path::Path;
-use std::thread::available_parallelism;
 
 /// Tokens of a batch while lengths grow, and of a round at least.
 const TOKENS: usize = 4096;
@@ -43,7 +43,7 @@ pub enum Sweep {
 struct Point {
     at: f64,
     case: Case,
-    threads: Option<usize>,
+    threads: Option<u16>,
 }
 
 /// Measures every point and writes `speed/<sweep>.csv` and `.svg` into the folder.
@@ -78,16 +78,21 @@ impl Sweep {
 
     fn points(self, args: &BenchArgs) -> Result<Vec<Point>, CliError> {
         let shape = Shape::find(&args.shape)?;
+        if self != Sweep::Length {
+            shape.holds(args.length)?;
+        }
+        let longest = shape.config.max_position_embeddings.min(512);
         Ok(match self {
             Sweep::Tokens => doubled(256, 65_536)
-                .map(|tokens| Point::new(tokens, &shape, ((tokens / args.length).max(1), args.length.min(tokens))))
+                .map(|tokens| ((tokens / args.length).max(1), args.length.min(tokens)))
+                .map(|(sequences, length)| Point::new((sequences * length) as f64, &shape, (sequences, length)))
                 .collect(),
-            Sweep::Length => {
-                doubled(16, 512).map(|length| Point::new(length, &shape, (TOKENS / length, length))).collect()
-            }
-            Sweep::Threads => {
-                threads().map(|count| Point::new(count, &shape, (args.batch, args.length)).on(count)).collect()
-            }
+            Sweep::Length => doubled(16, longest)
+                .map(|length| Point::new(length as f64, &shape, (TOKENS / length, length)))
+                .collect(),
+            Sweep::Threads => threads()
+                .map(|count| Point::new(f64::from(count), &shape, (args.batch, args.length)).on(count))
+                .collect(),
             Sweep::Size => SIZES.iter().map(|size| Point::of_size(*size, args)).collect::<Result<_, _>>()?,
         })
     }
@@ -130,23 +135,23 @@ fn doubled(from: usize, to: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(from), |at| Some(at * 2)).take_while(move |at| *at <= to)
 }
 
-fn threads() -> impl Iterator<Item = usize> {
-    let all = available_parallelism().map_or(1, usize::from);
-    doubled(1, all - 1).chain([all])
+fn threads() -> impl Iterator<Item = u16> {
+    let all = engine::threads().min(1024);
+    doubled(1, all - 1).chain([all]).map(|count| count as u16)
 }
 
 impl Point {
-    fn new(at: usize, shape: &Shape, (sequences, length): (usize, usize)) -> Point {
+    fn new(at: f64, shape: &Shape, (sequences, length): (usize, usize)) -> Point {
         let steps = (TOKENS / (sequences * length)).max(1);
-        Point { at: at as f64, case: Case::rectangle(shape.clone(), sequences, length, steps), threads: None }
+        Point { at, case: Case::rectangle(shape.clone(), sequences, length, steps), threads: None }
     }
 
-    fn on(self, threads: usize) -> Point {
+    fn on(self, threads: u16) -> Point {
         Point { threads: Some(threads), ..self }
     }
 
     fn of_size((layers, hidden): (usize, usize), args: &BenchArgs) -> Result<Point, CliError> {
-        let point = Point::new(0, &Shape::sized(layers, hidden)?, (args.batch, args.length));
+        let point = Point::new(0.0, &Shape::sized(layers, hidden)?, (args.batch, args.length));
         Ok(Point { at: point.case.parameters() as f64, ..point })
     }
 }

@@ -1,9 +1,10 @@
-//! Progress on a terminal: one bar for the run's steps, one for the stage at work, and lines that scroll by above them.
+//! Progress on a terminal: a bar for the steps of each run at work, one for the stage, and lines that scroll by above them.
 
-use super::pace::Pace;
+use super::at_work::AtWork;
 use super::text;
 use crate::event::{Event, Observer, Stage, StepEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 const STEPS: &str = "{prefix} {wide_bar} {pos}/{len} · {msg}";
@@ -19,8 +20,9 @@ pub struct Bars {
 
 #[derive(Default)]
 struct State {
-    pace: Pace,
-    steps: Option<ProgressBar>,
+    at_work: AtWork,
+    /// Bars of steps, by run.
+    steps: BTreeMap<String, ProgressBar>,
     /// The stage's bar, and what it is about.
     stage: Option<(ProgressBar, Stage, String)>,
 }
@@ -37,9 +39,13 @@ impl Bars {
         self.screen.add(bar.with_style(style).with_prefix(prefix))
     }
 
-    fn step(&self, state: &mut State, step: &StepEvent) {
-        let bar = state.steps.get_or_insert_with(|| self.add(Some(step.total_steps), STEPS, "  training".into()));
-        bar.set_message(text::speed(step, &state.pace));
+    fn step(&self, state: &mut State, event: &Event, run: &str, step: &StepEvent) {
+        if !state.steps.contains_key(run) {
+            let prefix = state.at_work.named(event, "  training".into());
+            state.steps.insert(run.to_owned(), self.add(Some(step.total_steps), STEPS, prefix));
+        }
+        let Some(bar) = state.steps.get(run) else { return };
+        bar.set_message(text::speed(step, state.at_work.pace(event)));
         bar.set_position(step.step);
     }
 
@@ -70,9 +76,9 @@ impl State {
         }
     }
 
-    fn end_run(&mut self) {
+    fn end_run(&mut self, run: &str) {
         self.end_stage();
-        if let Some(bar) = self.steps.take() {
+        if let Some(bar) = self.steps.remove(run) {
             bar.finish_and_clear();
         }
     }
@@ -81,23 +87,25 @@ impl State {
 impl Observer for Bars {
     fn observe(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.pace.see(event);
+        state.at_work.see(event);
         match event {
             Event::Progress { stage: Stage::Train, .. } => {}
             Event::Progress { stage, what, done, total } => self.stage(&mut state, *stage, what, *done, *total),
-            Event::Step { step, .. } => self.step(&mut state, step),
-            Event::RunStarted { .. } | Event::RunFinished { .. } | Event::RunFailed { .. } => state.end_run(),
+            Event::Step { run, step } => self.step(&mut state, event, run, step),
+            Event::RunFinished { run, .. } | Event::RunFailed { run, .. } => state.end_run(run),
             _ => state.end_stage(),
         }
         if let (false, Some(line)) = (matches!(event, Event::Progress { .. }), text::line(event)) {
-            let _ = self.screen.println(line);
+            let _ = self.screen.println(state.at_work.named(event, line));
         }
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        self.state.get_mut().unwrap_or_else(PoisonError::into_inner).end_run();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.end_stage();
+        std::mem::take(&mut state.steps).into_values().for_each(|bar| bar.finish_and_clear());
     }
 }
 
@@ -125,7 +133,7 @@ mod tests {
             seconds: 0.5,
         };
         bars.observe(&Event::Step { run: "r".into(), step });
-        let steps = bars.state.lock().expect("not poisoned").steps.clone().expect("a bar was drawn");
+        let steps = bars.state.lock().expect("not poisoned").steps["r"].clone();
         assert_eq!((steps.position(), steps.length()), (3, Some(10)));
         // 100 tokens in 0.5 s; 7 steps of 0.5 s remain, rounded up.
         assert_eq!(steps.message(), "loss 0.2500 · 200 tokens/s · 4 s left");

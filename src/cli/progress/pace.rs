@@ -10,7 +10,7 @@ const SHORTEST: f64 = 10.0;
 /// Seconds of training after which a line is due even between two tenths of the run.
 const LONGEST: f64 = 60.0;
 
-/// Sums over the steps of the current run.
+/// Sums over the steps of a run.
 #[derive(Debug, Default)]
 pub struct Pace {
     steps: u64,
@@ -22,16 +22,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Takes an event into account; a new run starts from nothing.
+    /// Takes an event of the run into account.
     pub fn see(&mut self, event: &Event) {
-        match event {
-            Event::RunStarted { .. } => *self = Pace::default(),
-            Event::Step { step, .. } => {
-                self.steps += 1;
-                self.tokens += step.tokens;
-                self.seconds += step.seconds;
-            }
-            _ => {}
+        if let Event::Step { step, .. } = event {
+            self.steps += 1;
+            self.tokens += step.tokens;
+            self.seconds += step.seconds;
         }
     }
 

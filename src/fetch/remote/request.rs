@@ -163,9 +163,10 @@ fn resolve(from: &Uri, location: &str) -> Option<Uri> {
     absolute.parse().ok().filter(|uri: &Uri| uri.host().is_some() && uri.scheme().is_some())
 }
 
-/// An address as it may be shown: without its query, which may be a signature.
+/// An address as it may be shown: without its query, which may be a signature, and without user and password.
 fn shown(uri: &Uri) -> String {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{}://{authority}{}", uri.scheme_str().unwrap_or("http"), uri.path())
 }
 

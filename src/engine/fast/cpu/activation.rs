@@ -126,7 +126,7 @@ fn gelu_tanh<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 fn relu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let zero = simd.splat_f32s(0.0);
     let positive = simd.greater_than_f32s(x, zero);
-    (simd.max_f32s(x, zero), simd.select_f32s(positive, simd.splat_f32s(1.0), zero))
+    (simd.max_f32s(zero, x), simd.select_f32s(positive, simd.splat_f32s(1.0), zero))
 }
 
 #[cfg(test)]

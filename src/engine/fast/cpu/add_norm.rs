@@ -61,7 +61,9 @@ impl WithSimd for Forward<'_> {
             }
         }
         for half in 0..2 {
-            let variance = simd.mul_add_f32s(squares[half], share, simd.splat_f32s(self.epsilon as f32));
+            // Never 0: lanes past the last column have no variance.
+            let epsilon = simd.splat_f32s((self.epsilon as f32).max(f32::MIN_POSITIVE));
+            let variance = simd.mul_add_f32s(squares[half], share, epsilon);
             inverse[half] = simd.div_f32s(simd.splat_f32s(1.0), simd.sqrt_f32s(variance));
         }
         let parameters = self.weight.iter().zip(self.bias);

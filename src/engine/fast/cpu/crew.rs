@@ -14,6 +14,8 @@ pub struct Crew {
 }
 
 struct Shared {
+    /// Held by whoever runs a job: one at a time.
+    running: Mutex<()>,
     state: Mutex<State>,
     begun: Condvar,
     ended: Condvar,
@@ -46,8 +48,12 @@ impl Shared {
 impl Crew {
     /// Starts `workers` workers, at least one.
     pub fn new(workers: usize) -> Crew {
-        let shared =
-            Arc::new(Shared { state: Mutex::new(State::default()), begun: Condvar::new(), ended: Condvar::new() });
+        let shared = Arc::new(Shared {
+            running: Mutex::default(),
+            state: Mutex::default(),
+            begun: Condvar::new(),
+            ended: Condvar::new(),
+        });
         let start = |worker: usize| {
             let shared = shared.clone();
             std::thread::spawn(move || work(&shared, worker))
@@ -61,8 +67,9 @@ impl Crew {
         self.threads.len() + 1
     }
 
-    /// Calls `job` once in every worker, with its number, and waits for all.
+    /// Calls `job` once in every worker, with its number, and waits for all. A job must not run another.
     pub fn run(&self, job: &(dyn Fn(usize) + Sync)) {
+        let _running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: only the lifetime is dropped; `wait` below outlasts every use, also when the job panics.
         let job_pointer = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
         {

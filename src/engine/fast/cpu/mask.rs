@@ -29,7 +29,7 @@ impl Dropout {
     }
 
     /// Fills `mask`, `[rows, width]` and perhaps short of the last rows, with 0 or `1 / (1 - p)`: row r of lane l has
-    /// index `first[l] + r`. Lanes past the end of `first` repeat its first.
+    /// index `first[l] + r`. What lanes past the end of `first` get means nothing.
     pub fn fill(&self, isa: Isa, first: &[u64], mask: &mut [f32]) {
         if first.iter().any(|first| !first.is_multiple_of(4)) {
             return self.fill_by_value(isa, first, mask);

@@ -107,7 +107,7 @@ impl Cpu {
 impl Predictor for Cpu {
     fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
         check_batch(batch, &self.config, self.num_labels)?;
-        let pass = self.pass(None);
+        let pass = self.pass();
         // A workspace holds nothing from one pass to the next: one left by a panic is as good as new.
         let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
         let (loss_sum, outputs) = pass.predict(&self.crew, batch, &mut workspace);
@@ -123,9 +123,17 @@ impl Predictor for Cpu {
 }
 
 impl Cpu {
-    fn pass<'a>(&'a self, part: Option<&'a StepPart>) -> Pass<'a> {
+    fn pass(&self) -> Pass<'_> {
         let (isa, head, num_labels) = (self.isa, self.head, self.num_labels);
-        Pass { isa, config: &self.config, head, num_labels, layout: &self.layout, parameters: &self.parameters, part }
+        Pass {
+            isa,
+            config: &self.config,
+            head,
+            num_labels,
+            layout: &self.layout,
+            parameters: &self.parameters,
+            part: None,
+        }
     }
 }
 
@@ -134,11 +142,11 @@ impl Engine for Cpu {
         check_batch(batch, &self.config, self.num_labels)?;
         self.make_room();
         self.touch(batch);
-        let mut gradients = std::mem::take(&mut self.moments.gradients);
-        let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-        let loss = self.pass(Some(part)).accumulate(&self.crew, batch, &mut workspace, &mut gradients);
-        drop(workspace);
-        self.moments.gradients = gradients;
+        let (isa, head, num_labels) = (self.isa, self.head, self.num_labels);
+        let (config, layout, parameters) = (&self.config, &self.layout, &self.parameters);
+        let pass = Pass { isa, config, head, num_labels, layout, parameters, part: Some(part) };
+        let workspace = self.workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let loss = pass.accumulate(&self.crew, batch, workspace, &mut self.moments.gradients);
         loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))
     }
 
@@ -168,6 +176,10 @@ impl Engine for Cpu {
     fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
         let known: Vec<Parameter> = self.layout.entries().iter().map(|(parameter, _)| parameter.clone()).collect();
         check_names(&known, &state.parameters)?;
+        if !(state.first_moments.is_empty() && state.second_moments.is_empty()) {
+            check_names(&known, &state.first_moments)?;
+            check_names(&known, &state.second_moments)?;
+        }
         self.layout.scatter(&state.parameters, &mut self.parameters);
         self.moments = Moments::default();
         if !state.first_moments.is_empty() {

@@ -244,24 +244,33 @@ impl WithSimd for Adam<'_> {
         let (clip, beta1, rest1) = (splat(c.clip), splat(c.beta1), splat(c.rest1));
         let (beta2, rest2, epsilon) = (splat(c.beta2), splat(c.rest2), splat(c.epsilon));
         let (rate, correction, shrink) = (splat(c.rate), splat(1.0 / c.second_correction), splat(c.shrink));
+        let moved = |value: S::f32s, gradient: S::f32s, first: S::f32s, second: S::f32s| {
+            let gradient = simd.mul_f32s(gradient, clip);
+            let first = simd.mul_add_f32s(beta1, first, simd.mul_f32s(rest1, gradient));
+            let square = simd.mul_f32s(gradient, gradient);
+            let second = simd.mul_add_f32s(beta2, second, simd.mul_f32s(rest2, square));
+            let root = simd.mul_add_f32s(simd.sqrt_f32s(second), correction, epsilon);
+            let step = simd.div_f32s(simd.mul_f32s(rate, first), root);
+            (simd.sub_f32s(simd.mul_f32s(value, shrink), step), first, second)
+        };
         let values = vectors_mut::<S>(parameters).iter_mut().zip(vectors::<S>(gradients));
         let moments = vectors_mut::<S>(first).iter_mut().zip(vectors_mut::<S>(second));
         for ((value, gradient), (first, second)) in values.zip(moments) {
-            let gradient = if self.still { splat(0.0) } else { simd.mul_f32s(*gradient, clip) };
-            *first = simd.mul_add_f32s(beta1, *first, simd.mul_f32s(rest1, gradient));
-            let square = simd.mul_f32s(gradient, gradient);
-            *second = simd.mul_add_f32s(beta2, *second, simd.mul_f32s(rest2, square));
-            let root = simd.mul_add_f32s(simd.sqrt_f32s(*second), correction, epsilon);
-            let moved = simd.div_f32s(simd.mul_f32s(rate, *first), root);
-            *value = simd.sub_f32s(simd.mul_f32s(*value, shrink), moved);
+            let gradient = if self.still { splat(0.0) } else { *gradient };
+            (*value, *first, *second) = moved(*value, gradient, *first, *second);
+        }
+        if !parameters_rest.is_empty() {
+            // The same operations: a value's bytes must not depend on where the stretch that it lies in ends.
+            let load = |rest: &[f32]| simd.partial_load_f32s(rest);
+            let gradient = if self.still { splat(0.0) } else { load(gradients_rest) };
+            let (value, first, second) = moved(load(parameters_rest), gradient, load(first_rest), load(second_rest));
+            simd.partial_store_f32s(parameters_rest, value);
+            simd.partial_store_f32s(first_rest, first);
+            simd.partial_store_f32s(second_rest, second);
         }
         if !self.still {
             gradients.fill(0.0);
-        }
-        let rest = parameters_rest.iter_mut().zip(gradients_rest);
-        for ((value, gradient), (first, second)) in rest.zip(first_rest.iter_mut().zip(second_rest)) {
-            *value = self.constants.moved(*value, *gradient * self.constants.clip, first, second);
-            *gradient = 0.0;
+            gradients_rest.fill(0.0);
         }
     }
 }

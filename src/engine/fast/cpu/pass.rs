@@ -76,18 +76,16 @@ impl Pass<'_> {
         if batch.targets == Targets::Hidden {
             return None;
         }
-        let turns = std::mem::take(&mut workspace.turns);
-        let broken = std::mem::take(&mut workspace.broken);
-        let handed = Turns::new(gradients, &turns, &broken);
+        let Workspace { cut, workers, turns, broken, losses } = workspace;
+        let handed = Turns::new(gradients, turns, broken);
         let model = self.model(Some(&handed));
         let sequences = self.part.map_or(1, |part| part.sequences) as f64;
-        let loss = each(&model, crew, batch, workspace, &|worker, own| {
+        let loss = each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(&model, own);
             let loss = worker.loss(&model, batch, own, 1.0 / sequences);
             worker.backward(&model, own);
             loss
         });
-        (workspace.turns, workspace.broken) = (turns, broken);
         loss.map(|sum| sum / sequences)
     }
 
@@ -95,7 +93,8 @@ impl Pass<'_> {
     pub fn predict(&self, crew: &Crew, batch: &Batch, workspace: &mut Workspace) -> (Option<f64>, Vec<Vec<f32>>) {
         let outputs = Mutex::new(vec![Vec::new(); batch.len()]);
         let model = self.model(None);
-        let loss = each(&model, crew, batch, workspace, &|worker, own| {
+        let Workspace { cut, workers, losses, .. } = workspace;
+        let loss = each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(&model, own);
             let logits = Logits::new(&model, &worker.work);
             let loss = head::loss(model.head, &batch.targets, own, &logits, |_, _, _| {});
@@ -127,15 +126,14 @@ fn each(
     model: &Model,
     crew: &Crew,
     batch: &Batch,
-    workspace: &mut Workspace,
+    (cut, workers, losses): (&mut Cut, &[Mutex<Worker>], &mut Vec<AtomicU64>),
     pass: &(dyn Fn(&mut Worker, &[Sequence]) -> Option<f64> + Sync),
 ) -> Option<f64> {
-    workspace.cut.cut(batch.lengths(), model.config.hidden_size, crew.workers());
-    let (cut, workers) = (&workspace.cut, &workspace.workers);
-    if workspace.losses.len() < cut.len() {
-        workspace.losses.resize_with(cut.len(), AtomicU64::default);
+    cut.cut(batch.lengths(), model.config.hidden_size, crew.workers());
+    if losses.len() < cut.len() {
+        losses.resize_with(cut.len(), AtomicU64::default);
     }
-    let losses = &workspace.losses[..cut.len()];
+    let (cut, losses) = (&*cut, &losses[..cut.len()]);
     let (next, known) = (AtomicUsize::new(0), AtomicBool::new(true));
     crew.run(&|worker| {
         let _guard = model.gradients.map(Turns::guard);

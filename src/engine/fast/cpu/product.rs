@@ -138,29 +138,38 @@ impl Blocks<'_> {
         let panelled = matches!(self.product.left, Left::Panels { .. });
         let depth = if panelled { DEPTH.next_multiple_of(width) } else { DEPTH };
         for from in (0..k).step_by(depth) {
-            let steps = depth.min(k - from);
+            let steps = from..k.min(from + depth);
             for block in (0..m).step_by(BLOCK) {
-                let end = (block + BLOCK).min(m);
-                self.pack(block..end, from..from + steps, rows, packed);
+                let block = block..m.min(block + BLOCK);
+                self.pack(block.clone(), steps.clone(), rows, packed);
                 for panel in 0..n.div_ceil(width) {
-                    for (at, row) in (block..end).step_by(rows).enumerate() {
-                        let tile = Tile {
-                            row,
-                            rows: rows.min(end - row),
-                            panel,
-                            columns: width.min(n - panel * width),
-                            from,
-                            steps,
-                            packed: packed[..].get((row - block) * steps..).unwrap_or_default().as_ptr(),
-                            at,
-                            tiles: (end - block).div_ceil(rows),
-                            end,
-                        };
-                        // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
-                        unsafe { self.tile(simd, tile) }
-                    }
+                    self.panel(simd, panel, &block, &steps, packed);
                 }
             }
+        }
+    }
+
+    /// One panel of the output, in tiles.
+    #[inline(always)]
+    fn panel<S: Simd>(&mut self, simd: S, panel: usize, block: &Range<usize>, steps: &Range<usize>, packed: &[f32]) {
+        let width = 2 * S::F32_LANES;
+        let rows = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+        let (from, steps) = (steps.start, steps.len());
+        for (at, row) in block.clone().step_by(rows).enumerate() {
+            let tile = Tile {
+                row,
+                rows: rows.min(block.end - row),
+                panel,
+                columns: width.min(self.product.n - panel * width),
+                from,
+                steps,
+                packed: packed.get((row - block.start) * steps..).unwrap_or_default().as_ptr(),
+                at,
+                tiles: block.len().div_ceil(rows),
+                end: block.end,
+            };
+            // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
+            unsafe { self.tile(simd, tile) }
         }
     }
 }
@@ -315,6 +324,9 @@ fn copy(from: &[f32], to: &mut [f32]) {
 }
 
 /// The kernel for the number of rows at hand.
+///
+/// # Safety
+/// As [`kernel`].
 #[inline(always)]
 unsafe fn rows<S: Simd, const VECTORS: usize, const COLUMNS: bool>(simd: S, rows: usize, place: Place) {
     // SAFETY: passed on.
@@ -338,6 +350,9 @@ unsafe fn rows<S: Simd, const VECTORS: usize, const COLUMNS: bool>(simd: S, rows
 
 /// `M` rows by `VECTORS` vectors of the output, over the contraction steps of a block. Loops run over indices of constant
 /// bounds and have small bodies: else they are not unrolled, and the sums live in memory instead of registers.
+///
+/// # Safety
+/// The place's pointers have the rows, columns and contraction steps that it speaks of.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "see above")]
 unsafe fn kernel<S: Simd, const M: usize, const VECTORS: usize, const COLUMNS: bool>(simd: S, place: Place) {
@@ -386,7 +401,7 @@ unsafe fn kernel<S: Simd, const M: usize, const VECTORS: usize, const COLUMNS: b
                 left = left.add(if COLUMNS { place.strides.1 } else { 1 });
                 right = right.add(width);
             }
-            panel = panel.add(place.strides.2);
+            panel = panel.wrapping_add(place.strides.2);
             done += steps;
         }
         if place.columns < VECTORS * lanes {
@@ -416,6 +431,9 @@ unsafe fn kernel<S: Simd, const M: usize, const VECTORS: usize, const COLUMNS: b
 }
 
 /// Stores the columns of a tile that lie before the last one.
+///
+/// # Safety
+/// The place's output has these rows and columns.
 unsafe fn store_columns(tile: &[f32], rows: usize, width: usize, place: &Place) {
     for (row, values) in tile.chunks_exact(width).take(rows).enumerate() {
         // SAFETY: the output has these columns in each of these rows.
@@ -426,6 +444,10 @@ unsafe fn store_columns(tile: &[f32], rows: usize, width: usize, place: &Place) 
     }
 }
 
+/// A vector from anywhere.
+///
+/// # Safety
+/// There are as many values.
 #[inline(always)]
 unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
     // SAFETY: the caller has a whole vector there.

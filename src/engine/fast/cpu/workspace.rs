@@ -71,8 +71,10 @@ impl Model<'_> {
         ranges: [&Range<usize>; N],
         add: impl FnOnce([&mut [f32]; N]),
     ) {
+        let apart = |at: usize| ranges[..at].iter().all(|r| r.end <= ranges[at].start || ranges[at].end <= r.start);
+        assert!((1..N).all(apart), "a unit's ranges overlap");
         if let Some(gradients) = self.gradients {
-            // SAFETY: the ranges are those of different parameters, and each parameter is named with one unit only.
+            // SAFETY: the ranges do not overlap, and each parameter is named with one unit only, of whose turn this is.
             unsafe { gradients.take(unit, micro_batch, ranges, add) }
         }
     }

@@ -9,6 +9,7 @@ use cudarc::nvrtc::sys;
 use sha2::{Digest, Sha256};
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Version of NVRTC, which must be there.
 pub fn version() -> (u32, u32) {
@@ -34,7 +35,7 @@ pub fn machine_code(
     }
     let (text, options) = (source.text(), options(shape, architecture));
     let file = kept.map(|folder| folder.join(name(source, &text, &options)));
-    if let Some(code) = file.as_ref().and_then(|file| std::fs::read(file).ok()) {
+    if let Some(code) = file.as_ref().and_then(|file| whole(std::fs::read(file).ok()?)) {
         return Ok(code);
     }
     let code = compile(source.name, &text, &options)?;
@@ -56,9 +57,23 @@ fn name(source: &Source, text: &str, options: &[String]) -> String {
     format!("{}-{digest}.cubin", source.name)
 }
 
-/// Written beside and renamed, so that two processes that compile at once never read half a file.
+/// The code of a kept file, which ends with its digest; none where it was cut: the driver would read past its end.
+fn whole(mut kept: Vec<u8>) -> Option<Vec<u8>> {
+    let code = kept.len().checked_sub(DIGEST)?;
+    let same = Sha256::digest(&kept[..code])[..] == kept[code..];
+    kept.truncate(code);
+    same.then_some(kept)
+}
+
+/// Bytes of a digest.
+const DIGEST: usize = 32;
+
+/// Written beside and renamed, so that two that compile at once never read half a file.
 fn keep(file: &Path, code: &[u8]) {
-    let beside = PathBuf::from(format!("{}.{}", file.display(), std::process::id()));
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let beside = PathBuf::from(format!("{}.{}-{number}", file.display(), std::process::id()));
+    let code = [code, &Sha256::digest(code)].concat();
     let folder = file.parent().unwrap_or(Path::new(""));
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&beside, code));
     if written.and_then(|()| std::fs::rename(&beside, file)).is_err() {
@@ -160,9 +175,14 @@ mod tests {
         let first = machine_code(source, &shape, 90, Some(folder.path())).unwrap();
         let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(files.len(), 1);
-        std::fs::write(&files[0], b"kept").unwrap();
+        let kept = [&b"kept"[..], &Sha256::digest(b"kept")].concat();
+        std::fs::write(&files[0], &kept).unwrap();
         assert_eq!(machine_code(source, &shape, 90, Some(folder.path())).unwrap(), b"kept");
         assert_ne!(machine_code(source, &shape, 80, Some(folder.path())).unwrap(), b"kept");
+        for cut in [0, 3, kept.len() - 1] {
+            std::fs::write(&files[0], &kept[..cut]).unwrap();
+            assert_eq!(machine_code(source, &shape, 90, Some(folder.path())).unwrap(), first, "cut to {cut} bytes");
+        }
         assert!(first.starts_with(b"\x7fELF"));
     }
 

@@ -52,6 +52,9 @@ pub enum DeviceError {
     /// A library is not there.
     #[error("{0} cannot be loaded: install CUDA 13's libraries or put their folder on LD_LIBRARY_PATH")]
     NoLibrary(&'static str),
+    /// NVRTC is older than the bindings.
+    #[error("NVRTC is of CUDA {found}, at least 13.0 is needed: put CUDA 13's libraries first on LD_LIBRARY_PATH")]
+    OldCompiler { found: String },
     /// There is no such GPU.
     #[error("no device cuda:{ordinal}, there are {count}")]
     NoDevice { ordinal: usize, count: usize },
@@ -138,6 +141,10 @@ pub fn usable(ordinal: usize) -> Result<Device, DeviceError> {
         if !present {
             return Err(DeviceError::NoLibrary(name));
         }
+    }
+    let (major, minor) = super::compiler::version();
+    if (major, minor) < (13, 0) {
+        return Err(DeviceError::OldCompiler { found: format!("{major}.{minor}") });
     }
     let devices = find()?.devices;
     let count = devices.len();

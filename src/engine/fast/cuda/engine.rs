@@ -31,8 +31,9 @@ pub struct Accelerated<M: Machine> {
 /// What changes with every batch.
 #[derive(Default)]
 struct Session {
-    arena: Option<Arena>,
-    /// Whether the arena has room for the backward pass.
+    /// For prediction and for training: a prediction of many sequences must not enlarge what keeps every layer.
+    arenas: [Option<Arena>; 2],
+    /// Whether the newest batch was trained on.
     training: bool,
     words: Vec<u32>,
     slot: usize,
@@ -99,7 +100,7 @@ impl<M: Machine> Accelerated<M> {
         let room = Room::of(batch.tokens(), batch.len());
         self.make_room(&mut session, room, training)?;
         let slot = session.sent(&self.machine, batch, part)?;
-        let arena = session.arena.as_ref().expect("room was made above");
+        let arena = session.arena().expect("room was made above");
         self.machine.take(slot, arena.staged, room.bytes())?;
         let (machine, shape) = (&self.machine, &self.shape);
         let staged = Staged::at(arena.staged, room);
@@ -116,23 +117,27 @@ impl<M: Machine> Accelerated<M> {
 
     /// Targets of another head's kind are as good as hidden.
     fn targets(&self, targets: &Targets) -> u32 {
-        let spans = matches!(targets, Targets::Spans(_));
-        if spans == (self.head == Head::Span) { batch::kind(targets) } else { 0 }
+        match (self.head, targets) {
+            (Head::Classification, Targets::Classes(_))
+            | (Head::Regression, Targets::Values(_))
+            | (Head::Span, Targets::Spans(_)) => batch::kind(targets),
+            _ => 0,
+        }
     }
 
     fn make_room(&self, session: &mut Session, room: Room, training: bool) -> Result<(), EngineError> {
-        let old = session.arena.as_ref().map(|arena| arena.room);
+        session.training = training;
+        let old = session.arena().map(|arena| arena.room);
         let wanted = old.map_or(room, |old| old.union(room));
-        let training = session.training || training;
-        if old == Some(wanted) && session.training == training {
+        if old == Some(wanted) {
             return Ok(());
         }
         self.machine.forget();
-        session.arena = None; // the old one must go before the new one comes
+        let place = &mut session.arenas[usize::from(training)];
+        *place = None; // the old one must go before the new one comes
         let layers = self.config.num_hidden_layers;
         let arena = Arena::new(&self.machine, &self.shape, layers, wanted, training);
-        session.arena = Some(arena.map_err(|error| self.with_estimate(&error, wanted, training))?);
-        session.training = training;
+        *place = Some(arena.map_err(|error| self.with_estimate(&error, wanted, training))?);
         Ok(())
     }
 
@@ -150,7 +155,7 @@ impl<M: Machine> Accelerated<M> {
         count: usize,
     ) -> Downloaded<T> {
         let session = self.session.borrow();
-        let arena = session.arena.as_ref().expect("a batch has run");
+        let arena = session.arena().expect("a batch has run");
         let mut values = vec![T::zeroed(); count];
         self.machine.download(pick(arena), bytemuck::cast_slice_mut(&mut values))?;
         Ok(values)
@@ -194,6 +199,11 @@ impl<M: Machine> Accelerated<M> {
 type Downloaded<T> = Result<Vec<T>, EngineError>;
 
 impl Session {
+    /// That of the newest batch.
+    fn arena(&self) -> Option<&Arena> {
+        self.arenas[usize::from(self.training)].as_ref()
+    }
+
     /// Writes a batch and begins to copy it; returns its slot.
     fn send<M: Machine>(&mut self, machine: &M, batch: &Batch, part: &StepPart) -> Result<usize, EngineError> {
         batch::write(batch, part, &mut self.words);
@@ -281,6 +291,6 @@ impl<M: Machine> Engine for Accelerated<M> {
         self.model.write_moments(&self.machine, &state.first_moments, &state.second_moments)?;
         self.at = self.model.at(&self.config);
         let session = self.session.get_mut();
-        session.arena.as_ref().map_or(Ok(()), |arena| arena.clear(&self.machine))
+        session.arenas.iter().flatten().try_for_each(|arena| arena.clear(&self.machine))
     }
 }

@@ -112,6 +112,13 @@ pub struct Gpu {
     shared: Arc<SharedGpu>,
 }
 
+impl Drop for Gpu {
+    /// A copy may be on its way to memory that goes now; an error has nobody left to hear it.
+    fn drop(&mut self) {
+        let _ = self.wait();
+    }
+}
+
 impl Accelerated<Gpu> {
     /// An engine on a GPU, starting from `values`, in the order of [`crate::family::parameters`].
     ///
@@ -271,8 +278,10 @@ impl Machine for Gpu {
                     self.stream.synchronize()?;
                     graphs.clear();
                 }
+                // It counts as run only once it has: a recording must find everything loaded.
+                work()?;
                 graphs.insert(key, None);
-                work()
+                Ok(())
             }
         }
     }

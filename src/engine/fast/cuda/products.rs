@@ -132,10 +132,15 @@ impl Products {
     ) -> Result<sys::cublasLtMatmulAlgo_t, DeviceError> {
         let preference = result::create_matmul_pref()?;
         let bytes = WORKSPACE as u64;
+        // No reduction, or one in the type of the computation: a product split along the contraction must not round its
+        // parts to bfloat16.
+        let reductions = sys::cublasLtReductionScheme_t::CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE as u32;
         // SAFETY: preference, operation and layouts are alive; the first attribute is a u64, the others are u32.
         unsafe {
             let most = Preference::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
             result::set_matmul_pref_attribute(preference, most, (&raw const bytes).cast(), size_of::<u64>())?;
+            let scheme = Preference::CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK;
+            result::set_matmul_pref_attribute(preference, scheme, (&raw const reductions).cast(), size_of::<u32>())?;
             for which in ALIGNMENTS {
                 result::set_matmul_pref_attribute(preference, which, (&raw const ALIGNED).cast(), size_of::<u32>())?;
             }

@@ -19,6 +19,7 @@ use std::sync::Mutex;
 /// Emulated blocks share static memory, and a compiled shape is made once.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+// SAFETY: a kernel's host build; whoever calls it hands it the arguments that the kernel takes.
 type Emulated = unsafe extern "C" fn(*const u32, u32, c_int, *const *const c_void) -> c_int;
 
 /// The machine.
