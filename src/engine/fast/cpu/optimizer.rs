@@ -239,31 +239,20 @@ impl WithSimd for Adam<'_> {
         let (gradients, gradients_rest) = self.gradients.split_at_mut(whole);
         let (first, first_rest) = self.first.split_at_mut(whole);
         let (second, second_rest) = self.second.split_at_mut(whole);
-        let c = &self.constants;
-        let splat = |value: f32| simd.splat_f32s(value);
-        let (clip, beta1, rest1) = (splat(c.clip), splat(c.beta1), splat(c.rest1));
-        let (beta2, rest2, epsilon) = (splat(c.beta2), splat(c.rest2), splat(c.epsilon));
-        let (rate, correction, shrink) = (splat(c.rate), splat(1.0 / c.second_correction), splat(c.shrink));
-        let moved = |value: S::f32s, gradient: S::f32s, first: S::f32s, second: S::f32s| {
-            let gradient = simd.mul_f32s(gradient, clip);
-            let first = simd.mul_add_f32s(beta1, first, simd.mul_f32s(rest1, gradient));
-            let square = simd.mul_f32s(gradient, gradient);
-            let second = simd.mul_add_f32s(beta2, second, simd.mul_f32s(rest2, square));
-            let root = simd.mul_add_f32s(simd.sqrt_f32s(second), correction, epsilon);
-            let step = simd.div_f32s(simd.mul_f32s(rate, first), root);
-            (simd.sub_f32s(simd.mul_f32s(value, shrink), step), first, second)
-        };
+        let by = Splat::<S>::new(simd, &self.constants);
+        let zero = simd.splat_f32s(0.0);
         let values = vectors_mut::<S>(parameters).iter_mut().zip(vectors::<S>(gradients));
         let moments = vectors_mut::<S>(first).iter_mut().zip(vectors_mut::<S>(second));
         for ((value, gradient), (first, second)) in values.zip(moments) {
-            let gradient = if self.still { splat(0.0) } else { *gradient };
-            (*value, *first, *second) = moved(*value, gradient, *first, *second);
+            let gradient = if self.still { zero } else { *gradient };
+            (*value, *first, *second) = by.moved(simd, *value, gradient, *first, *second);
         }
         if !parameters_rest.is_empty() {
             // The same operations: a value's bytes must not depend on where the stretch that it lies in ends.
-            let load = |rest: &[f32]| simd.partial_load_f32s(rest);
-            let gradient = if self.still { splat(0.0) } else { load(gradients_rest) };
-            let (value, first, second) = moved(load(parameters_rest), gradient, load(first_rest), load(second_rest));
+            let gradient = if self.still { zero } else { simd.partial_load_f32s(gradients_rest) };
+            let value = simd.partial_load_f32s(parameters_rest);
+            let (first, second) = (simd.partial_load_f32s(first_rest), simd.partial_load_f32s(second_rest));
+            let (value, first, second) = by.moved(simd, value, gradient, first, second);
             simd.partial_store_f32s(parameters_rest, value);
             simd.partial_store_f32s(first_rest, first);
             simd.partial_store_f32s(second_rest, second);
@@ -272,5 +261,54 @@ impl WithSimd for Adam<'_> {
             gradients.fill(0.0);
             gradients_rest.fill(0.0);
         }
+    }
+}
+
+/// The scalars of an update, a vector each.
+struct Splat<S: Simd> {
+    clip: S::f32s,
+    beta1: S::f32s,
+    beta2: S::f32s,
+    rest1: S::f32s,
+    rest2: S::f32s,
+    epsilon: S::f32s,
+    rate: S::f32s,
+    correction: S::f32s,
+    shrink: S::f32s,
+}
+
+impl<S: Simd> Splat<S> {
+    #[inline(always)]
+    fn new(simd: S, constants: &Constants) -> Splat<S> {
+        Splat {
+            clip: simd.splat_f32s(constants.clip),
+            beta1: simd.splat_f32s(constants.beta1),
+            beta2: simd.splat_f32s(constants.beta2),
+            rest1: simd.splat_f32s(constants.rest1),
+            rest2: simd.splat_f32s(constants.rest2),
+            epsilon: simd.splat_f32s(constants.epsilon),
+            rate: simd.splat_f32s(constants.rate),
+            correction: simd.splat_f32s(1.0 / constants.second_correction),
+            shrink: simd.splat_f32s(constants.shrink),
+        }
+    }
+
+    /// The moved parameters and their moments ([`Constants::moved`]). No closure: it would lose the instruction set.
+    #[inline(always)]
+    fn moved(
+        &self,
+        simd: S,
+        value: S::f32s,
+        gradient: S::f32s,
+        first: S::f32s,
+        second: S::f32s,
+    ) -> (S::f32s, S::f32s, S::f32s) {
+        let gradient = simd.mul_f32s(gradient, self.clip);
+        let first = simd.mul_add_f32s(self.beta1, first, simd.mul_f32s(self.rest1, gradient));
+        let square = simd.mul_f32s(gradient, gradient);
+        let second = simd.mul_add_f32s(self.beta2, second, simd.mul_f32s(self.rest2, square));
+        let root = simd.mul_add_f32s(simd.sqrt_f32s(second), self.correction, self.epsilon);
+        let step = simd.div_f32s(simd.mul_f32s(self.rate, first), root);
+        (simd.sub_f32s(simd.mul_f32s(value, self.shrink), step), first, second)
     }
 }
