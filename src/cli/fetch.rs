@@ -52,11 +52,13 @@ pub fn run(args: &FetchArgs, console: &Console) -> Result<Exit, CliError> {
         let failed = |error| CliError::new(Exit::Usage, format!("could not write `{}`: {error}", path.display()));
         std::fs::write(path, outcome.pins()).map_err(failed)?;
     }
-    // The same way out would stand below each of many files: it stands below the last.
+    // The same way out would stand below each of many files: it stands below the last of them.
     let mut failures = outcome.failures;
+    let hints: Vec<Option<String>> = failures.iter().map(FetchError::hint).collect();
     let last = failures.pop();
-    for failure in failures {
-        console.error(&CliError { exit: Exit::Fetch, message: failure.to_string(), hint: None });
+    for (failure, hints) in failures.iter().zip(hints.windows(2)) {
+        let hint = hints[0].clone().filter(|_| hints[0] != hints[1]);
+        console.error(&CliError { exit: Exit::Fetch, message: failure.to_string(), hint });
     }
     last.map_or(Ok(Exit::Fine), |failure| Err(failure.into()))
 }

@@ -25,7 +25,7 @@ pub struct RunArgs {
     /// Try recorded failures again.
     #[arg(long)]
     retry_failed: bool,
-    /// Runs at work at once, each with its share of the CPU's threads, or all on one GPU.
+    /// Runs at work at once, each with its share of the CPU's threads (of the fast engine), or all on one GPU.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     jobs: usize,
     /// Folder of published numbers.
@@ -37,7 +37,9 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let (experiment, plan) = args.common.plan()?;
     let published = published(&args.published, &experiment)?;
-    let processor = args.common.processor()?.share(args.jobs);
+    // More jobs than runs would only leave threads idle.
+    let jobs = args.jobs.min(plan.runs.len());
+    let processor = args.common.processor()?.share(jobs);
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let (stop, idle) = stop_on_signal()?;
@@ -47,7 +49,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
         observer: observer.as_ref(),
         output: args.common.output(&experiment),
         keep: keep(&args.common.keep),
-        jobs: args.jobs,
+        jobs,
         retry_failed: args.retry_failed,
         stop: &stop,
         idle: &idle,

@@ -1,6 +1,7 @@
 //! What a model computes on.
 
 use super::fast::cuda::{Precision, SharedGpu};
+use crate::plan::EngineKind;
 use std::sync::Arc;
 
 /// A processor and how it is used.
@@ -34,9 +35,13 @@ impl Processor {
         }
     }
 
-    /// Kind, name and threads, for records: results repeat to the bit only on the same kind of machine.
-    pub fn describe(&self) -> String {
+    /// Kind, name and threads as an engine uses it, for records: results repeat to the bit only on the same kind of
+    /// machine. The reference engine uses candle's threads, whatever its share.
+    pub fn describe(&self, engine: EngineKind) -> String {
         match self {
+            Processor::Cpu { .. } if engine == EngineKind::Reference => {
+                format!("cpu ({}, {} threads)", processor_name(), rayon::current_num_threads())
+            }
             Processor::Cpu { threads } => format!("cpu ({}, {threads} threads)", processor_name()),
             Processor::Gpu { gpu, .. } => format!("cuda ({})", gpu.device.name),
         }

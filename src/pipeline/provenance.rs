@@ -16,7 +16,7 @@ pub fn provenance(run: &Run, processor: &Processor) -> Provenance {
         commit: Some(env!("REPRO_COMMIT")).filter(|commit| !commit.is_empty()).map(String::from),
         dirty: Some(env!("REPRO_COMMIT")).filter(|commit| !commit.is_empty()).map(|_| env!("REPRO_DIRTY") == "true"),
         engine: run.engine.name().to_string(),
-        device: processor.describe(),
+        device: processor.describe(run.engine),
         dtype: run.dtype.clone(),
         libraries: libraries.collect(),
     }

@@ -91,7 +91,7 @@ fn train(
         run: run.id.0.clone(),
         recipe: &run.recipe,
         seed: run.seed,
-        computes: pipeline.processor.describe(),
+        computes: pipeline.processor.describe(run.engine),
         features: &features,
         snapshots: Snapshots::new(folder.join("snapshot")),
         stop: pipeline.stop,

@@ -128,9 +128,9 @@ impl Trainer<'_> {
         self.observer.observe(&Event::RunResumed { run: self.run.clone(), step: progress.step });
         if !progress.computed_on.is_empty() && progress.computed_on != self.computes {
             self.observer.observe(&Event::Warning(format!(
-                "the snapshot was made on `{}`; the run goes on on `{}`, and will differ in the last digits from one that \
-                 was not interrupted",
-                progress.computed_on, self.computes
+                "run {}: its snapshot was made on `{}`; it goes on on `{}`, and will differ in the last digits from one \
+                 that was not interrupted",
+                self.run, progress.computed_on, self.computes
             )));
         }
         Ok(Progress { computed_on: self.computes.clone(), ..progress })

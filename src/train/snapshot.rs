@@ -36,7 +36,17 @@ impl Snapshots {
         let named = PARTS.iter().zip(groups);
         let views =
             named.flat_map(|(part, arrays)| arrays.iter().map(move |array| (format!("{part}.{}", array.name), array)));
-        self.replace("state.safetensors", views, Some(("progress", text)))
+        self.replace("state.safetensors", views, Some(("progress", text)))?;
+        // Weights that were the best of an older snapshot are nobody's now.
+        let kept = progress.best.as_ref().map(|best| best_file(best.step));
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(BEST)) {
+            if kept.as_ref().is_none_or(|kept| file.file_name() != kept.as_str()) {
+                // What stays takes room and nothing else.
+                let _ = fs::remove_file(file.path());
+            }
+        }
+        Ok(())
     }
 
     /// The newest snapshot, if there is one.
@@ -65,20 +75,17 @@ impl Snapshots {
     /// As [`Snapshots::write`].
     pub fn write_best(&self, parameters: &[NamedArray], step: u64) -> Result<(), TrainError> {
         let views = parameters.iter().map(|array| (format!("parameters.{}", array.name), array));
-        self.replace("best.safetensors", views, Some(("step", step.to_string())))
+        self.replace(&best_file(step), views, None)
     }
 
-    /// The weights kept last, which must be those of a step.
+    /// The weights kept at a step.
     ///
     /// # Errors
-    /// They are not there, are of another step or cannot be read.
+    /// They are not there or cannot be read.
     pub fn read_best(&self, step: u64) -> Result<Vec<NamedArray>, TrainError> {
-        let bytes = fs::read(self.folder.join("best.safetensors")).map_err(|error| self.failed(&error))?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| self.failed(&error))?;
-        let found = metadata.metadata().as_ref().and_then(|header| header.get("step")).map_or("none", String::as_str);
-        if found != step.to_string() {
-            return Err(self.failed(&format!("the best weights are of step {found}, expected step {step}")));
-        }
+        let name = best_file(step);
+        let failed = |error: std::io::Error| self.failed(&format!("{name}: {error}"));
+        let bytes = fs::read(self.folder.join(&name)).map_err(failed)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| self.failed(&error))?;
         Ok(arrays(&tensors, PARTS[0]))
     }
@@ -121,6 +128,15 @@ impl Snapshots {
     fn failed(&self, error: &dyn std::fmt::Display) -> TrainError {
         TrainError::Snapshot { folder: self.folder.clone(), reason: error.to_string() }
     }
+}
+
+/// How the files of best weights begin.
+const BEST: &str = "best-";
+
+/// The best weights of a step: each step has a file, so that those of a snapshot outlive better ones after it, until the
+/// next snapshot.
+fn best_file(step: u64) -> String {
+    format!("{BEST}{step}.safetensors")
 }
 
 fn view(array: &NamedArray) -> Result<TensorView<'_>, safetensors::SafeTensorError> {

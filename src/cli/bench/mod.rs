@@ -135,8 +135,11 @@ fn renew(path: &Path, measured: &[Measured]) -> Result<(), CliError> {
     let page = std::fs::read_to_string(path).unwrap_or_default();
     let rows: Vec<page::Row> = measured.iter().flat_map(page::rows).collect();
     let date = now().chars().take_while(|c| *c != 'T').collect();
-    let circumstances =
-        Circumstances { command: command(std::env::args().skip(1)), date, device: Processor::cpu().describe() };
+    let circumstances = Circumstances {
+        command: command(std::env::args().skip(1)),
+        date,
+        device: Processor::cpu().describe(EngineKind::Fast),
+    };
     write(path, &page::renewed(&page, &rows, &circumstances))
 }
 

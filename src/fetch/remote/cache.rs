@@ -17,6 +17,7 @@ use crate::fetch::{FetchError, name};
 use hf_hub::{Cache, CacheRepo, Repo};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One repository's part of the cache.
 pub struct CachedRepository {
@@ -80,7 +81,7 @@ impl CachedRepository {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        observer.observe(&Event::Warning(format!("another process downloads `{}`; waiting for it", blob.display())));
+        observer.observe(&Event::Warning(format!("`{}` is being downloaded; waiting for it", blob.display())));
         file.lock().map_err(failed)?;
         Ok(file)
     }
@@ -146,8 +147,10 @@ fn make_link(_relative: &Path, blob: &Path, link: &Path) -> std::io::Result<()> 
 }
 
 fn temporary_name(path: &Path) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let mut file = path.file_name().unwrap_or_default().to_os_string();
-    file.push(format!(".{}.tmp", std::process::id()));
+    file.push(format!(".{}-{number}.tmp", std::process::id()));
     path.with_file_name(file)
 }
 

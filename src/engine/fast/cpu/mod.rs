@@ -1,8 +1,8 @@
 //! The fast engine on the CPU.
 //!
-//! A batch is cut into micro-batches of whole sequences ([`micro_batch`]). A worker takes one, runs it forward and
+//! A batch is cut into micro-batches of whole sequences (`micro_batch`). A worker takes one, runs it forward and
 //! backward through all layers with sequential products while its activations stay in cache, and adds its gradients in
-//! turn to the one gradient there is ([`turns`]). Activations lie in panels with one token a lane ([`panel`]). Results
+//! turn to the one gradient there is (`turns`). Activations lie in panels with one token a lane (`panel`). Results
 //! depend on the number of workers (it decides the cut), not on their order.
 
 mod activation;

@@ -2,7 +2,7 @@
 //! --check` on a GPU, from the release binary.
 //!
 //! [`operations`] holds each launch to plain loops in 64-bit floats over the same inputs, forward and backward, with the
-//! masks of [`crate::engine::dropout`]; [`steps`] holds a whole step to the reference engine. What is compared is
+//! masks of [`crate::engine::dropout`]; `steps` holds a whole step to the reference engine. What is compared is
 //! `‖ours - theirs‖ / ‖theirs‖`.
 
 mod attention;
