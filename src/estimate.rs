@@ -3,6 +3,7 @@
 //! T tokens of a micro-batch, C cells of its padded rectangle (sequences · longest), H hidden size, I intermediate
 //! size, N heads, L longest sequence, B sequences.
 
+use crate::engine::fast::cpu::MICRO_BATCH;
 use crate::family::{EncoderConfig, parameters};
 use crate::plan::EngineKind;
 use crate::task::Head;
@@ -76,6 +77,7 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let layer = 8 * hidden + wide + config.num_attention_heads;
     let token = config.num_hidden_layers * layer + 12 * hidden + 3 * wide;
+    // Whole sequences make a micro-batch half a sequence more or less.
     let columns = (MICRO_BATCH.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
     4 * (4 * parameter_count(config, head, num_labels) + (workers * columns * token) as u64) + PROGRAM
 }
@@ -84,9 +86,6 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
 pub fn snapshot_memory(config: &EncoderConfig, head: Head, num_labels: usize) -> u64 {
     4 * 3 * parameter_count(config, head, num_labels)
 }
-
-/// Tokens of a micro-batch of the fast engine, about; whole sequences make it half a sequence more or less.
-const MICRO_BATCH: usize = 384;
 
 /// Peak memory in bytes of a training step of the reference engine.
 ///

@@ -87,17 +87,24 @@ impl Stream {
     }
 }
 
+/// Rounds of [`philox`].
+pub const ROUNDS: usize = 10;
+/// Its multipliers of the first and third word.
+pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// What is added to the words of its key after each round.
+pub const KEY_STEPS: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+
 /// Philox 4x32 with ten rounds.
 pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     let [mut c0, mut c1, mut c2, mut c3] = counter;
     let [mut k0, mut k1] = key;
-    for _ in 0..10 {
-        let left = u64::from(c0) * 0xD251_1F53;
-        let right = u64::from(c2) * 0xCD9E_8D57;
+    for _ in 0..ROUNDS {
+        let left = u64::from(c0) * u64::from(MULTIPLIERS[0]);
+        let right = u64::from(c2) * u64::from(MULTIPLIERS[1]);
         (c0, c2) = ((right >> 32) as u32 ^ c1 ^ k0, (left >> 32) as u32 ^ c3 ^ k1);
         (c1, c3) = (right as u32, left as u32);
-        k0 = k0.wrapping_add(0x9E37_79B9);
-        k1 = k1.wrapping_add(0xBB67_AE85);
+        k0 = k0.wrapping_add(KEY_STEPS[0]);
+        k1 = k1.wrapping_add(KEY_STEPS[1]);
     }
     [c0, c1, c2, c3]
 }

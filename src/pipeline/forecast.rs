@@ -6,12 +6,13 @@ use crate::engine::fast::cuda::Precision;
 use crate::engine::fast::cuda::engine::memory as gpu_memory;
 use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, EngineError, Processor, StepPart, Update, threads};
+use crate::engine::{self, EngineError, Processor, StepPart, threads};
 use crate::estimate::{BatchShape, memory_of, snapshot_memory};
 use crate::family::parameters;
 use crate::plan::steps::total_steps;
 use crate::plan::{CPU, EngineKind, Run};
 use crate::spec::recipe::Evaluate;
+use crate::train::update_of;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -134,22 +135,8 @@ fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Sp
     engine.accumulate(&batch, &part)?;
     let accumulated = began.elapsed().as_secs_f64();
     let began = Instant::now();
-    engine.update(&update(run))?;
+    // At the full rate: at none, rows that no batch touched would be passed over.
+    engine.update(&update_of(&run.recipe, 0, run.recipe.learning_rate))?;
     let updated = began.elapsed().as_secs_f64();
     Ok(Speed { seconds_per_token: accumulated / batch.tokens().max(1) as f64, seconds_per_update: updated })
-}
-
-/// The first update at the recipe's full rate; the engine is thrown away.
-fn update(run: &Run) -> Update {
-    let recipe = &run.recipe;
-    Update {
-        step: 0,
-        learning_rate: recipe.learning_rate,
-        bias_correction: recipe.bias_correction,
-        beta1: recipe.beta1,
-        beta2: recipe.beta2,
-        epsilon: recipe.epsilon,
-        weight_decay: recipe.weight_decay,
-        max_grad_norm: recipe.max_grad_norm,
-    }
 }

@@ -210,16 +210,7 @@ impl Trainer<'_> {
         let recipe = self.recipe;
         let warmup = warmup_steps(total, recipe.warmup, recipe.rounding);
         let factor = learning_rate_factor(recipe.schedule, step, total, warmup);
-        Update {
-            step,
-            learning_rate: recipe.learning_rate * factor,
-            bias_correction: recipe.bias_correction,
-            beta1: recipe.beta1,
-            beta2: recipe.beta2,
-            epsilon: recipe.epsilon,
-            weight_decay: recipe.weight_decay,
-            max_grad_norm: recipe.max_grad_norm,
-        }
+        update_of(recipe, step, recipe.learning_rate * factor)
     }
 
     fn evaluates(&self, order: &Order, step: u64, total: u64) -> bool {
@@ -266,6 +257,20 @@ impl Trainer<'_> {
         state.parameters = in_order(&order, self.snapshots.read_best(best)?);
         engine.restore(&state)?;
         Ok(best)
+    }
+}
+
+/// A recipe's update at a step and a rate.
+pub fn update_of(recipe: &Recipe, step: u64, learning_rate: f64) -> Update {
+    Update {
+        step,
+        learning_rate,
+        bias_correction: recipe.bias_correction,
+        beta1: recipe.beta1,
+        beta2: recipe.beta2,
+        epsilon: recipe.epsilon,
+        weight_decay: recipe.weight_decay,
+        max_grad_norm: recipe.max_grad_norm,
     }
 }
 

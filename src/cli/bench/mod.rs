@@ -18,6 +18,7 @@ mod statistics;
 mod sweep;
 mod task_lengths;
 
+use super::common::at_least_one;
 use super::{CliError, Console};
 use crate::engine::Processor;
 use crate::exit::Exit;
@@ -167,10 +168,6 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
         words.push(placeholder.map_or(argument, str::to_string));
     }
     words.join(" ")
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "expected a whole number from 1".into())
 }
 
 #[cfg(test)]

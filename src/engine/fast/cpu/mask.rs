@@ -6,7 +6,7 @@
 use super::simd::{Isa, vectors_mut};
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
-use crate::random::{Purpose, Stream};
+use crate::random::{KEY_STEPS, MULTIPLIERS, Purpose, ROUNDS, Stream};
 use pulp::{Simd, WithSimd};
 
 /// The dropout of one place in the model, within one step.
@@ -96,16 +96,16 @@ impl WithSimd for Fill<'_> {
 fn philox<S: Simd>(simd: S, dropout: &Dropout, low: S::u32s, high: S::u32s) -> [S::u32s; 4] {
     let (mut c0, mut c1) = (low, high);
     let (mut c2, mut c3) = (simd.splat_u32s(dropout.step as u32), simd.splat_u32s(dropout.site));
-    let (left, right) = (simd.splat_u32s(0xD251_1F53), simd.splat_u32s(0xCD9E_8D57));
+    let (left, right) = (simd.splat_u32s(MULTIPLIERS[0]), simd.splat_u32s(MULTIPLIERS[1]));
     let [mut k0, mut k1] = dropout.stream.key();
-    for _ in 0..10 {
+    for _ in 0..ROUNDS {
         let (left_low, left_high) = simd.widening_mul_u32s(c0, left);
         let (right_low, right_high) = simd.widening_mul_u32s(c2, right);
         c0 = simd.xor_u32s(simd.xor_u32s(right_high, c1), simd.splat_u32s(k0));
         c2 = simd.xor_u32s(simd.xor_u32s(left_high, c3), simd.splat_u32s(k1));
         (c1, c3) = (right_low, left_low);
-        k0 = k0.wrapping_add(0x9E37_79B9);
-        k1 = k1.wrapping_add(0xBB67_AE85);
+        k0 = k0.wrapping_add(KEY_STEPS[0]);
+        k1 = k1.wrapping_add(KEY_STEPS[1]);
     }
     [c0, c1, c2, c3]
 }

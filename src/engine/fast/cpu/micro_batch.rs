@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Tokens of a micro-batch, about: its activations of a layer then fit the second-level cache.
-const TOKENS: usize = 384;
+pub const TOKENS: usize = 384;
 
 /// A sequence within its micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

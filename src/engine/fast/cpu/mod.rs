@@ -26,6 +26,8 @@ mod transpose;
 mod turns;
 mod workspace;
 
+pub use micro_batch::TOKENS as MICRO_BATCH;
+
 use super::flat::FlatLayout;
 use crate::encode::Batch;
 use crate::engine::input::{check_batch, check_names};
@@ -35,22 +37,37 @@ use crate::task::Head;
 use buffer::Buffer;
 use crew::Crew;
 use optimizer::{Moments, Optimizer, State};
-use pass::{Pass, Workspace};
+use pass::Workspace;
 use simd::Isa;
 use std::sync::{Mutex, PoisonError};
+use workspace::Model;
 
 /// A BERT-like encoder with a head, its gradient and its moments, in 32-bit floats.
 pub struct Cpu {
-    config: EncoderConfig,
-    head: Head,
-    num_labels: usize,
-    layout: FlatLayout,
-    isa: Isa,
+    network: Network,
     crew: Crew,
     parameters: Buffer,
     moments: Moments,
     optimizer: Optimizer,
     workspace: Mutex<Workspace>,
+}
+
+/// What a model is, apart from its values.
+struct Network {
+    isa: Isa,
+    config: EncoderConfig,
+    head: Head,
+    num_labels: usize,
+    layout: FlatLayout,
+}
+
+impl Network {
+    /// The model with these values; with a part of a step it trains.
+    fn model<'a>(&'a self, parameters: &'a [f32], part: Option<&'a StepPart>) -> Model<'a> {
+        let Network { isa, config, head, num_labels, layout } = self;
+        let (isa, head, num_labels) = (*isa, *head, *num_labels);
+        Model { isa, config, head, num_labels, layout, parameters, gradients: None, part }
+    }
 }
 
 impl Cpu {
@@ -83,13 +100,14 @@ impl Cpu {
         let optimizer = Optimizer::new(isa, &layout, config.hidden_size);
         let (crew, moments) = (Crew::new(workers), Moments::default());
         let workspace = Mutex::new(Workspace::new(crew.workers(), &layout));
-        Ok(Cpu { config, head, num_labels, layout, isa, crew, parameters, moments, optimizer, workspace })
+        let network = Network { isa, config, head, num_labels, layout };
+        Ok(Cpu { network, crew, parameters, moments, optimizer, workspace })
     }
 
     /// Gradient and moments exist from the first training step on: an engine that only predicts needs neither.
     fn make_room(&mut self) {
         if self.moments.gradients.is_empty() {
-            let zeros = || Buffer::zeros(self.layout.len);
+            let zeros = || Buffer::zeros(self.network.layout.len);
             self.moments = Moments { gradients: zeros(), first: zeros(), second: zeros() };
         }
     }
@@ -100,18 +118,18 @@ impl Cpu {
     }
 
     fn named(&self, buffer: &[f32]) -> Vec<NamedArray> {
-        if buffer.is_empty() { Vec::new() } else { self.layout.gather(buffer) }
+        if buffer.is_empty() { Vec::new() } else { self.network.layout.gather(buffer) }
     }
 }
 
 impl Predictor for Cpu {
     fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
-        check_batch(batch, &self.config, self.num_labels)?;
-        let pass = self.pass();
+        check_batch(batch, &self.network.config, self.network.num_labels)?;
+        let model = self.network.model(&self.parameters, None);
         // A workspace holds nothing from one pass to the next: one left by a panic is as good as new.
         let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
-        let (loss_sum, outputs) = pass.predict(&self.crew, batch, &mut workspace);
-        let logits = match self.head {
+        let (loss_sum, outputs) = model.predict(&self.crew, batch, &mut workspace);
+        let logits = match self.network.head {
             Head::Span => {
                 let (start, end) = outputs.into_iter().map(pass::halves).unzip();
                 Logits::Span { start, end }
@@ -122,31 +140,14 @@ impl Predictor for Cpu {
     }
 }
 
-impl Cpu {
-    fn pass(&self) -> Pass<'_> {
-        let (isa, head, num_labels) = (self.isa, self.head, self.num_labels);
-        Pass {
-            isa,
-            config: &self.config,
-            head,
-            num_labels,
-            layout: &self.layout,
-            parameters: &self.parameters,
-            part: None,
-        }
-    }
-}
-
 impl Engine for Cpu {
     fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
-        check_batch(batch, &self.config, self.num_labels)?;
+        check_batch(batch, &self.network.config, self.network.num_labels)?;
         self.make_room();
         self.touch(batch);
-        let (isa, head, num_labels) = (self.isa, self.head, self.num_labels);
-        let (config, layout, parameters) = (&self.config, &self.layout, &self.parameters);
-        let pass = Pass { isa, config, head, num_labels, layout, parameters, part: Some(part) };
+        let model = self.network.model(&self.parameters, Some(part));
         let workspace = self.workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let loss = pass.accumulate(&self.crew, batch, workspace, &mut self.moments.gradients);
+        let loss = model.accumulate(&self.crew, batch, workspace, &mut self.moments.gradients);
         loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))
     }
 
@@ -174,18 +175,19 @@ impl Engine for Cpu {
     }
 
     fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
-        let known: Vec<Parameter> = self.layout.entries().iter().map(|(parameter, _)| parameter.clone()).collect();
+        let known: Vec<Parameter> =
+            self.network.layout.entries().iter().map(|(parameter, _)| parameter.clone()).collect();
         check_names(&known, &state.parameters)?;
         if !(state.first_moments.is_empty() && state.second_moments.is_empty()) {
             check_names(&known, &state.first_moments)?;
             check_names(&known, &state.second_moments)?;
         }
-        self.layout.scatter(&state.parameters, &mut self.parameters);
+        self.network.layout.scatter(&state.parameters, &mut self.parameters);
         self.moments = Moments::default();
         if !state.first_moments.is_empty() {
             self.make_room();
-            self.layout.scatter(&state.first_moments, &mut self.moments.first);
-            self.layout.scatter(&state.second_moments, &mut self.moments.second);
+            self.network.layout.scatter(&state.first_moments, &mut self.moments.first);
+            self.network.layout.scatter(&state.second_moments, &mut self.moments.second);
             self.optimizer.restored(&self.moments.first, &self.moments.second);
         }
         Ok(())

@@ -5,35 +5,13 @@ use super::embedding;
 use super::head::{self, Logits};
 use super::layer::{self, Step};
 use super::micro_batch::{Cut, Sequence};
-use super::simd::Isa;
 use super::turns::Turns;
 use super::workspace::{Columns, Model, Tape, Work, units};
 use crate::encode::{Batch, Targets};
-use crate::engine::StepPart;
 use crate::engine::fast::flat::FlatLayout;
-use crate::family::EncoderConfig;
 use crate::task::Head;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// What a pass reads.
-#[derive(Clone, Copy)]
-pub struct Pass<'a> {
-    /// Instruction set.
-    pub isa: Isa,
-    /// Shape and constants.
-    pub config: &'a EncoderConfig,
-    /// Kind of head.
-    pub head: Head,
-    /// Outputs of the head.
-    pub num_labels: usize,
-    /// Where parameters lie.
-    pub layout: &'a FlatLayout,
-    /// Parameters.
-    pub parameters: &'a [f32],
-    /// Where in the step, where it trains.
-    pub part: Option<&'a StepPart>,
-}
 
 /// Everything a pass writes to; used again by the next.
 pub struct Workspace {
@@ -64,7 +42,7 @@ impl Workspace {
     }
 }
 
-impl Pass<'_> {
+impl Model<'_> {
     /// Adds the gradient of the batch's mean loss to `gradients`; returns the loss, `None` where targets are hidden.
     pub fn accumulate(
         &self,
@@ -78,7 +56,7 @@ impl Pass<'_> {
         }
         let Workspace { cut, workers, turns, broken, losses } = workspace;
         let handed = Turns::new(gradients, turns, broken);
-        let model = self.model(Some(&handed));
+        let model = Model { gradients: Some(&handed), ..*self };
         let sequences = self.part.map_or(1, |part| part.sequences) as f64;
         let loss = each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(&model, own);
@@ -92,32 +70,18 @@ impl Pass<'_> {
     /// Sum of the losses where targets are known, and the head's outputs, label after label.
     pub fn predict(&self, crew: &Crew, batch: &Batch, workspace: &mut Workspace) -> (Option<f64>, Vec<Vec<f32>>) {
         let outputs = Mutex::new(vec![Vec::new(); batch.len()]);
-        let model = self.model(None);
         let Workspace { cut, workers, losses, .. } = workspace;
-        let loss = each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
-            worker.forward(&model, own);
-            let logits = Logits::new(&model, &worker.work);
-            let loss = head::loss(model.head, &batch.targets, own, &logits, |_, _, _| {});
+        let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
+            worker.forward(self, own);
+            let logits = Logits::new(self, &worker.work);
+            let loss = head::loss(self.head, &batch.targets, own, &logits, |_, _, _| {});
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
             for (column, sequence) in own.iter().enumerate() {
-                outputs[sequence.index] = output(&model, &logits, column, sequence);
+                outputs[sequence.index] = output(self, &logits, column, sequence);
             }
             loss
         });
         (loss, outputs.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn model<'a>(&'a self, gradients: Option<&'a Turns<'a>>) -> Model<'a> {
-        Model {
-            isa: self.isa,
-            config: self.config,
-            head: self.head,
-            num_labels: self.num_labels,
-            layout: self.layout,
-            parameters: self.parameters,
-            gradients,
-            part: self.part,
-        }
     }
 }
 

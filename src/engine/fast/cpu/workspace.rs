@@ -22,7 +22,8 @@ use std::ops::Range;
 /// Units of a layer's gradient ([`Turns`]): output, intermediate, attention output, query-key-value.
 pub const LAYER_UNITS: usize = 4;
 
-/// The model as a pass over a micro-batch sees it.
+/// The model as a pass sees it.
+#[derive(Clone, Copy)]
 pub struct Model<'a> {
     /// Instruction set.
     pub isa: Isa,
@@ -36,7 +37,7 @@ pub struct Model<'a> {
     pub layout: &'a FlatLayout,
     /// Parameters.
     pub parameters: &'a [f32],
-    /// Gradients, where it trains.
+    /// Gradients, where a pass adds to them.
     pub gradients: Option<&'a Turns<'a>>,
     /// Where in the step, where it trains.
     pub part: Option<&'a StepPart>,

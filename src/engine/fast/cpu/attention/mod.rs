@@ -193,40 +193,25 @@ impl Attention {
         softmax::scale_lanes(self.isa, &mut scratch.panel, &inverse[..width]);
     }
 
+    /// One panel `[m, n] = [m, k] · [k, n]`.
+    fn panel_product(&self, [m, n, k]: [usize; 3], left: Left, right: &[f32], output: &mut [f32]) {
+        let (start, output_row) = (Start::Zero, self.isa.width);
+        Product { m, n, k, left, right, right_panel: 0, start, output, output_panel: 0, output_row }
+            .run(self.isa, false);
+    }
+
     /// `S = K q`, `[n, W]`.
     fn scores(&self, keys: usize, lanes: usize, panel: usize, scratch: &mut Scratch) {
         let (width, size) = (self.isa.width, self.size);
-        Product {
-            m: keys,
-            n: lanes,
-            k: size,
-            left: Left::Columns { values: &scratch.keys, stride: keys.next_multiple_of(width) },
-            right: &scratch.queries[panel * size * width..],
-            right_panel: 0,
-            start: Start::Zero,
-            output: &mut scratch.scores,
-            output_panel: 0,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let left = Left::Columns { values: &scratch.keys, stride: keys.next_multiple_of(width) };
+        self.panel_product([keys, lanes, size], left, &scratch.queries[panel * size * width..], &mut scratch.scores);
     }
 
     /// `context = V P`, `[D, W]`.
     fn times_values(&self, keys: usize, lanes: usize, scratch: &mut Scratch) {
         let width = self.isa.width;
-        Product {
-            m: self.size,
-            n: lanes,
-            k: keys,
-            left: Left::Rows { values: &scratch.values, stride: keys.next_multiple_of(width) },
-            right: &scratch.scores,
-            right_panel: 0,
-            start: Start::Zero,
-            output: &mut scratch.panel,
-            output_panel: 0,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let left = Left::Rows { values: &scratch.values, stride: keys.next_multiple_of(width) };
+        self.panel_product([self.size, lanes, keys], left, &scratch.scores, &mut scratch.panel);
     }
 
     /// Fills the mask of a panel of queries; false where nothing is dropped.
@@ -292,19 +277,13 @@ impl Attention {
     /// `dP = V dO`, `[n, W]`.
     fn probability_gradient(&self, keys: usize, lanes: usize, panel: usize, scratch: &mut Scratch) {
         let (width, size) = (self.isa.width, self.size);
-        Product {
-            m: keys,
-            n: lanes,
-            k: size,
-            left: Left::Columns { values: &scratch.values, stride: keys.next_multiple_of(width) },
-            right: &scratch.output_gradient[panel * size * width..],
-            right_panel: 0,
-            start: Start::Zero,
-            output: &mut scratch.score_gradient,
-            output_panel: 0,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let left = Left::Columns { values: &scratch.values, stride: keys.next_multiple_of(width) };
+        self.panel_product(
+            [keys, lanes, size],
+            left,
+            &scratch.output_gradient[panel * size * width..],
+            &mut scratch.score_gradient,
+        );
     }
 
     /// `dV += P dOᵀ` or `dK += dS qᵀ`, `[n, D]`, over the queries of a panel.
@@ -332,19 +311,8 @@ impl Attention {
     /// `dQ = Kᵀ dS / √D`, `[D, W]`.
     fn query_gradient(&self, keys: usize, lanes: usize, scratch: &mut Scratch) {
         let width = self.isa.width;
-        Product {
-            m: self.size,
-            n: lanes,
-            k: keys,
-            left: Left::Rows { values: &scratch.keys, stride: keys.next_multiple_of(width) },
-            right: &scratch.score_gradient,
-            right_panel: 0,
-            start: Start::Zero,
-            output: &mut scratch.panel,
-            output_panel: 0,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let left = Left::Rows { values: &scratch.keys, stride: keys.next_multiple_of(width) };
+        self.panel_product([self.size, lanes, keys], left, &scratch.score_gradient, &mut scratch.panel);
         let scale = [self.scale(); MAX_WIDTH];
         softmax::scale_lanes(self.isa, &mut scratch.panel, &scale[..width]);
     }

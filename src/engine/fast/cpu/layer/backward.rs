@@ -3,13 +3,14 @@
 use super::Step;
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::{Gradients, Source};
+use crate::engine::fast::cpu::dense::Dense;
 use crate::engine::fast::cpu::embedding::add;
 use crate::engine::fast::cpu::panel::{add_columns, clear_tail, panels_len};
 use crate::engine::fast::cpu::product::Start;
 use crate::engine::fast::cpu::transpose::to_feature_panels;
 use crate::engine::fast::cpu::workspace::{LAYER_UNITS, LayerTape, Work, first_indices};
 use crate::engine::fast::cpu::{activation, add_norm};
-use crate::engine::fast::flat::Norm;
+use crate::engine::fast::flat::{self, Norm};
 
 /// `work.gradient` goes from the layer's output (Q columns) to its input (T columns).
 pub fn backward(step: &Step, tape: &mut LayerTape, work: &mut Work) {
@@ -35,15 +36,11 @@ fn feed_forward(step: &Step, tape: &mut LayerTape, work: &mut Work) {
     };
     sum.backward(step, work);
     let dense = step.output();
-    let (wide, used) = (dense.input_len(), dense.output_len());
+    let wide = dense.input_len();
     let activated = &mut work.activated[..wide];
     activation::forward_with_derivative(isa, model.config.hidden_act, &mut tape.wide[..wide], activated);
     to_feature_panels(isa, dense.inputs, dense.columns, activated, &mut work.transposed);
-    let ranges = [&layer.output.weight, &layer.output.bias, &layer.output_norm.weight, &layer.output_norm.bias];
-    model.add(unit(step, 0), step.columns.micro_batch, ranges, |[weight, bias, norm_weight, norm_bias]| {
-        dense.add_parameter_gradients(&work.dropped[..used], &work.transposed, weight, bias);
-        add_norm_gradients(&work.norm_gradient, norm_weight, norm_bias);
-    });
+    add_dense_and_norm(step, 0, dense, (&layer.output, &layer.output_norm), work);
     let weight = &model.parameters[layer.output.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.wide_gradient);
     activation::backward(isa, &tape.wide[..wide], &mut work.wide_gradient[..wide]);
@@ -68,22 +65,21 @@ fn attention_output(step: &Step, tape: &LayerTape, work: &mut Work) {
     };
     sum.backward(step, work);
     let dense = step.attention_output();
-    let used = dense.output_len();
     to_feature_panels(isa, dense.inputs, dense.columns, &tape.context, &mut work.transposed);
-    let (own, norm) = (&layer.attention_output, &layer.attention_norm);
-    let ranges = [&own.weight, &own.bias, &norm.weight, &norm.bias];
-    model.add(unit(step, 2), step.columns.micro_batch, ranges, |[weight, bias, norm_weight, norm_bias]| {
-        dense.add_parameter_gradients(&work.dropped[..used], &work.transposed, weight, bias);
-        add_norm_gradients(&work.norm_gradient, norm_weight, norm_bias);
-    });
+    add_dense_and_norm(step, 2, dense, (&layer.attention_output, &layer.attention_norm), work);
     let weight = &model.parameters[layer.attention_output.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.context_gradient);
 }
 
-fn add_norm_gradients(both: &[f32], weight: &mut [f32], bias: &mut [f32]) {
-    let (weight_gradient, bias_gradient) = both.split_at(weight.len());
-    add(weight, weight_gradient);
-    add(bias, bias_gradient);
+/// Adds the gradients of a dense layer, from `work.dropped` and `work.transposed`, and of the LayerNorm after it.
+fn add_dense_and_norm(step: &Step, which: usize, dense: Dense, (own, norm): (&flat::Dense, &Norm), work: &Work) {
+    let ranges = [&own.weight, &own.bias, &norm.weight, &norm.bias];
+    step.model.add(unit(step, which), step.columns.micro_batch, ranges, |[weight, bias, norm_weight, norm_bias]| {
+        dense.add_parameter_gradients(&work.dropped[..dense.output_len()], &work.transposed, weight, bias);
+        let (weight_gradient, bias_gradient) = work.norm_gradient.split_at(norm_weight.len());
+        add(norm_weight, weight_gradient);
+        add(norm_bias, bias_gradient);
+    });
 }
 
 /// Gradients of query, key and value.
