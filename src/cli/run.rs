@@ -35,6 +35,7 @@ pub struct RunArgs {
 
 /// Runs the command.
 pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
+    let (stop, idle) = stop_on_signal()?;
     let (experiment, plan) = args.common.plan()?;
     let published = published(&args.published, &experiment)?;
     // More jobs than runs would only leave threads idle.
@@ -42,7 +43,6 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let processor = args.common.processor()?.share(jobs);
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
-    let (stop, idle) = stop_on_signal()?;
     let pipeline = Pipeline {
         hub: hub.as_ref(),
         processor,
@@ -73,9 +73,10 @@ fn published(folder: &Path, experiment: &Experiment) -> Result<Published, CliErr
     Ok(published)
 }
 
-/// The flags `stop` and `idle`: a signal sets the first; it ends the process where either was set before.
+/// The flags `stop` and `idle`: a signal sets the first; it ends the process where either was set before. `idle` is set,
+/// as nothing is at work yet.
 fn stop_on_signal() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), CliError> {
-    let (stop, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (stop, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
     for signal in [SIGINT, SIGTERM] {
         let exit = |flag: &Arc<AtomicBool>| {
             signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, flag.clone())

@@ -20,10 +20,17 @@ pub fn spec(folder: &Path, text: &str) -> PathBuf {
 }
 
 pub fn command(spec: &Path, out: &Path) -> Command {
+    let mut command = telling(spec, out);
+    command.arg("--quiet");
+    command
+}
+
+/// The same, which also tells on stderr what it is at.
+pub fn telling(spec: &Path, out: &Path) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
     command.current_dir(root).arg("run").arg(spec).arg("--out").arg(out);
-    command.args(["--hub", "data/hub", "--limit", "240", "--quiet", "--keep", "all"]);
+    command.args(["--hub", "data/hub", "--limit", "240", "--keep", "all"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -2,7 +2,8 @@
 
 use crate::hub_server::{Fault, HubServer};
 use crate::record::mounted;
-use crate::run::{SPEC, command, finish, record, spec, wait_for_snapshot, weights};
+use crate::run::{SPEC, command, finish, record, spec, telling, wait_for_snapshot, weights};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
@@ -123,6 +124,13 @@ fn ctrl_c_does_not_wait_for_a_download() {
     assert!(again.status.success(), "{}", errors(&again));
 }
 
+/// Waits until a child has said its first line: it is at its run by then, however busy the machine is.
+#[cfg(unix)]
+fn wait_for_first_line(child: &mut Child) {
+    let mut first = [0];
+    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
+}
+
 /// Evaluations every second step take most of the time, so that signals fall into them as well as into steps.
 #[cfg(unix)]
 #[test]
@@ -134,8 +142,9 @@ fn ctrl_c_in_steps_and_evaluations_loses_nothing() {
     let mut interruptions = 0;
     // 30 steps: every interruption comes at least a step further.
     for round in 0..40 {
-        let child = command(&spec, &cut).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(60 + 17 * (round % 7)));
+        let mut child = telling(&spec, &cut).spawn().unwrap();
+        wait_for_first_line(&mut child);
+        std::thread::sleep(Duration::from_millis(17 * (round % 11)));
         interrupt(&child);
         match code_of(child) {
             Some(130) => interruptions += 1,
