@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-/// Tokens of a micro-batch, about: its activations of a layer then fit the second-level cache.
-pub const TOKENS: usize = 384;
+/// Tokens of a micro-batch, about: a block of the contraction then fits the second-level cache, and the weights, which
+/// every micro-batch reads and packs anew, are worth it.
+pub const TOKENS: usize = 512;
 
 /// A sequence within its micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,13 +133,13 @@ mod tests {
         }
     }
 
-    // 32 · 128 tokens are 10.7 times 384; a multiple of two workers is 12 micro-batches.
+    // 24 · 128 tokens are six times 512.
     #[test]
     fn equal_sequences_are_cut_evenly() {
         let mut cut = Cut::default();
         cut.cut(std::iter::repeat_n(128, 24), 384, 2);
         let sizes: Vec<usize> = (0..cut.len()).map(|at| cut.sequences(at).len()).collect();
-        assert_eq!(sizes, [3; 8]);
-        assert_eq!(cut.largest(), (384, 128));
+        assert_eq!(sizes, [4; 6]);
+        assert_eq!(cut.largest(), (512, 128));
     }
 }

@@ -1,0 +1,97 @@
+//! Matrix products into panels, for the three shapes of a dense layer's training step.
+//!
+//! A *panel* holds the values of W columns (tokens; W = two vectors) row after row: `[rows, W]`. An array of T columns
+//! is `⌈T / W⌉` panels behind one another. The right factor is read as panels along the contraction, the left one value
+//! by value from a packed block:
+//!
+//! - forward `Y = W X + b`: left factor W `[out, in]`, by rows;
+//! - backward to the input `dX = Wᵀ dY`: left factor Wᵀ, by columns;
+//! - backward to the weight `dW += dY Xᵀ`: left factor dY in panels, right factor Xᵀ as panels of W features
+//!   ([`super::transpose`]).
+//!
+//! The [`kernel`] owns a tile of 12 rows by one panel: 24 accumulators of the 32 registers of AVX-512. [`blocks`] says
+//! in which order tiles come, [`pack`] how a left factor lies.
+
+mod blocks;
+mod kernel;
+mod pack;
+#[cfg(test)]
+mod tests;
+
+use super::simd::Isa;
+use blocks::Blocks;
+
+/// The left factor, `[m, k]`.
+#[derive(Clone, Copy)]
+pub enum Left<'a> {
+    /// Row-major: rows `stride` apart.
+    Rows { values: &'a [f32], stride: usize },
+    /// Transposed: element (m, k) at `k · stride + m`.
+    Columns { values: &'a [f32], stride: usize },
+    /// In panels of W contraction steps each: element (m, k) at `(k / W) · panel + m · W + k % W`.
+    Panels { values: &'a [f32], panel: usize },
+}
+
+/// What an output tile begins with.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// Nothing: the product alone.
+    Zero,
+    /// One value a row.
+    Bias(&'a [f32]),
+    /// What the output holds.
+    Output,
+}
+
+/// One product `[m, n] = [m, k] · [k, n]`.
+pub struct Product<'a> {
+    /// Rows of the output.
+    pub m: usize,
+    /// Columns of the output.
+    pub n: usize,
+    /// Length of the contraction.
+    pub k: usize,
+    /// Left factor.
+    pub left: Left<'a>,
+    /// Right factor: panels `[k, W]`, `right_panel` values apart.
+    pub right: &'a [f32],
+    /// Distance of the right factor's panels.
+    pub right_panel: usize,
+    /// What is added to.
+    pub start: Start<'a>,
+    /// Output: element (m, n) at `(n / W) · output_panel + m · output_row + n % W`.
+    pub output: &'a mut [f32],
+    /// Distance of its panels.
+    pub output_panel: usize,
+    /// Distance of its rows.
+    pub output_row: usize,
+}
+
+impl Product<'_> {
+    /// Computes it. Outputs in panels get whole rows: what is past column n is 0 or what follows from the right factor's
+    /// values there. With `exact` nothing past column n is written.
+    pub fn run(self, isa: Isa, exact: bool) {
+        if self.m == 0 || self.n == 0 || self.k == 0 {
+            return;
+        }
+        self.check(isa.width, exact);
+        isa.run(Blocks { product: self, exact });
+    }
+
+    /// The bounds that the kernel relies on.
+    fn check(&self, width: usize, exact: bool) {
+        let (m, k) = (self.m, self.k);
+        let panels = self.n.div_ceil(width);
+        let left = match self.left {
+            Left::Rows { values, stride } => (values.len(), (m - 1) * stride + k),
+            Left::Columns { values, stride } => (values.len(), (k - 1) * stride + m),
+            Left::Panels { values, panel } => (values.len(), (k - 1) / width * panel + m * width),
+        };
+        let last = if exact { self.n - (panels - 1) * width } else { width };
+        let output = (panels - 1) * self.output_panel + (m - 1) * self.output_row + last;
+        assert!(left.0 >= left.1, "the left factor is short: {left:?}");
+        assert!(self.right.len() >= (panels - 1) * self.right_panel + k * width, "the right factor is short");
+        assert!(self.output.len() >= output, "the output is short");
+        assert!(!matches!(self.start, Start::Bias(bias) if bias.len() < m), "the bias is short");
+    }
+}
