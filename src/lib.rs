@@ -9,6 +9,7 @@
 
 pub mod exit;
 pub mod nearest;
+pub mod temporary;
 pub mod allocations;
 pub mod random;
 pub mod score;

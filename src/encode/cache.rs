@@ -14,10 +14,10 @@ use super::{EncodeError, EncodeSettings, Encoded, Tokenizer, codec, encode_split
 use crate::dataset::{Example, Label};
 use crate::event::{Event, Observer};
 use crate::task::Task;
+use crate::temporary;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io, process};
+use std::path::Path;
+use std::{fs, io};
 
 /// Raised when the file format changes, or the code makes other tokens of the same input.
 pub const CACHE_FORMAT: u32 = 1;
@@ -112,20 +112,13 @@ fn save(path: &Path, key: &[u8; 32], encoded: &Encoded) -> io::Result<()> {
     let checksum = Sha256::digest(&bytes);
     bytes.extend_from_slice(&checksum);
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let temporary = temporary(path);
+    let temporary = temporary::beside(path);
     let written = fs::write(&temporary, &bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // A full disk leaves half a file; nothing reads it, but it takes room.
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-/// A name that no other writer of the same entry uses, in this process or another.
-fn temporary(path: &Path) -> PathBuf {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    path.with_extension(format!("{}-{number}.temporary", process::id()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -2,9 +2,10 @@
 //!
 //! The temporary name carries the process id, so that two processes never write into one file; whoever renames last wins.
 
+use crate::temporary;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Replaces `path` by `bytes`.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -13,19 +14,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Lets `fill` write a file at a temporary path and moves it to `path`; a failure removes it and changes nothing.
 pub fn with<E: From<io::Error>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
-    let partial = partial(path);
+    let partial = temporary::beside(path);
     let done = fill(&partial).and_then(|()| Ok(commit(&partial, path)?));
     if done.is_err() {
         // The first error is the one to tell; a temporary file that stays is found by its name.
         let _ = std::fs::remove_file(&partial);
     }
     done
-}
-
-/// `.README.md.4711.partial` beside `README.md`.
-fn partial(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.partial", std::process::id()))
 }
 
 /// On the disk before it has its name: otherwise a power cut could leave the name with nothing behind it.

@@ -5,6 +5,7 @@
 //! that begin with a dot are temporary files of a process that died; they are passed over.
 
 use super::{FORMAT, Record};
+use crate::temporary;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ impl Store {
         let text = to_text(record, &path)?;
         std::fs::create_dir_all(&self.folder)
             .map_err(|source| RecordError::io("cannot make the folder of records", &self.folder, source))?;
-        let temporary = self.folder.join(format!(".{}.{}.tmp", record.id, std::process::id()));
+        let temporary = temporary::beside(&path);
         let written = write_and_rename(&temporary, &path, &text);
         if written.is_err() {
             // Half a temporary file on a full disk helps nobody; the error that matters is the first one.

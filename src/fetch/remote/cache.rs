@@ -14,10 +14,10 @@
 use crate::event::{Event, Observer};
 use crate::fetch::digest::{Digests, disk};
 use crate::fetch::{FetchError, name};
+use crate::temporary;
 use hf_hub::{Cache, CacheRepo, Repo};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One repository's part of the cache.
 pub struct CachedRepository {
@@ -100,7 +100,7 @@ impl CachedRepository {
             return Ok(());
         }
         create_parent(pointer)?;
-        let temporary = temporary_name(pointer);
+        let temporary = temporary::beside(pointer);
         make_link(&self.relative(blob, pointer), blob, &temporary).map_err(|source| disk("link", pointer, source))?;
         std::fs::rename(&temporary, pointer).map_err(|source| disk("link", pointer, source))
     }
@@ -146,18 +146,10 @@ fn make_link(_relative: &Path, blob: &Path, link: &Path) -> std::io::Result<()> 
     std::fs::hard_link(blob, link)
 }
 
-fn temporary_name(path: &Path) -> PathBuf {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let mut file = path.file_name().unwrap_or_default().to_os_string();
-    file.push(format!(".{}-{number}.tmp", std::process::id()));
-    path.with_file_name(file)
-}
-
 /// Writes a small file whole or not at all.
 fn write_whole(path: &Path, text: &str) -> Result<(), FetchError> {
     create_parent(path)?;
-    let temporary = temporary_name(path);
+    let temporary = temporary::beside(path);
     std::fs::write(&temporary, text).map_err(|source| disk("write", &temporary, source))?;
     std::fs::rename(&temporary, path).map_err(|source| disk("write", path, source))
 }

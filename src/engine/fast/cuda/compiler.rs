@@ -4,12 +4,12 @@
 use super::device::{DeviceError, has_nvrtc};
 use super::shape::Shape;
 use super::sources::Source;
+use crate::temporary;
 use cudarc::nvrtc::result::{self, NvrtcError};
 use cudarc::nvrtc::sys;
 use sha2::{Digest, Sha256};
 use std::ffi::{CStr, CString};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 /// Version of NVRTC, which must be there.
 pub fn version() -> (u32, u32) {
@@ -70,9 +70,7 @@ const DIGEST: usize = 32;
 
 /// Written beside and renamed, so that two that compile at once never read half a file.
 fn keep(file: &Path, code: &[u8]) {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let beside = PathBuf::from(format!("{}.{}-{number}", file.display(), std::process::id()));
+    let beside = temporary::beside(file);
     let code = [code, &Sha256::digest(code)].concat();
     let folder = file.parent().unwrap_or(Path::new(""));
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&beside, code));
