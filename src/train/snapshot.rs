@@ -37,16 +37,18 @@ impl Snapshots {
         let views =
             named.flat_map(|(part, arrays)| arrays.iter().map(move |array| (format!("{part}.{}", array.name), array)));
         self.replace("state.safetensors", views, Some(("progress", text)))?;
-        // Weights that were the best of an older snapshot are nobody's now.
-        let kept = progress.best.as_ref().map(|best| best_file(best.step));
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(BEST)) {
-            if kept.as_ref().is_none_or(|kept| file.file_name() != kept.as_str()) {
-                // What stays takes room and nothing else.
-                let _ = fs::remove_file(file.path());
-            }
-        }
+        self.forget_best_but(progress.best.as_ref().map(|best| best_file(best.step)));
         Ok(())
+    }
+
+    /// Removes weights that were the best of an older snapshot: they are nobody's now.
+    fn forget_best_but(&self, kept: Option<String>) {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        for name in names.filter(|name| name.starts_with(BEST) && Some(name) != kept.as_ref()) {
+            // What stays takes room and nothing else.
+            let _ = fs::remove_file(self.folder.join(name));
+        }
     }
 
     /// The newest snapshot, if there is one.
