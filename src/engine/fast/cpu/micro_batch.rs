@@ -1,4 +1,4 @@
-//! A batch cut into micro-batches of whole sequences, of about equal cost, small enough for a worker's cache.
+//! A batch cut into micro-batches of whole sequences, of about equal cost, no larger than a worker's caches like.
 
 use std::ops::Range;
 

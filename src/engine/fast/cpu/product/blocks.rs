@@ -3,7 +3,7 @@
 //! A block of the left factor stays in the second-level cache while all panels pass, a panel's block in the first.
 
 use super::kernel::{Ahead, LINE, Place, rows, tile_rows};
-use super::pack::{Shape, pack};
+use super::pack::Block;
 use super::{Left, Product, Start};
 use crate::engine::fast::cpu::buffer::Buffer;
 use pulp::{Simd, WithSimd};
@@ -41,84 +41,53 @@ thread_local! {
 impl Blocks<'_> {
     #[inline(always)]
     fn blocks<S: Simd>(mut self, simd: S, packed: &mut Buffer) {
-        let width = 2 * S::F32_LANES;
+        let (tile, width) = (tile_rows::<S>(), 2 * S::F32_LANES);
         let (m, n, k) = (self.product.m, self.product.n, self.product.k);
         // Blocks of about equal depth: every one of them reads and writes the whole output.
         let depth = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(width);
         for from in (0..k).step_by(depth) {
-            let steps = from..k.min(from + depth);
-            for block in (0..m).step_by(BLOCK) {
-                let block = block..m.min(block + BLOCK);
-                let shape = Shape { tile: tile_rows::<S>(), width };
-                pack(self.product.left, block.clone(), steps.clone(), shape, packed);
+            for row in (0..m).step_by(BLOCK) {
+                let block = Block { rows: row..m.min(row + BLOCK), steps: from..k.min(from + depth), tile, width };
+                block.pack(self.product.left, packed);
                 for panel in 0..n.div_ceil(width) {
-                    self.panel(simd, panel, &block, &steps, packed);
+                    for at in 0..block.tiles() {
+                        // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
+                        unsafe { self.tile(simd, Tile { block: &block, packed, panel, at }) }
+                    }
                 }
             }
         }
     }
-
-    /// One panel of the output, in tiles.
-    #[inline(always)]
-    fn panel<S: Simd>(&mut self, simd: S, panel: usize, block: &Range<usize>, steps: &Range<usize>, packed: &[f32]) {
-        let width = 2 * S::F32_LANES;
-        let rows = tile_rows::<S>();
-        let (from, steps) = (steps.start, steps.len());
-        for (at, row) in block.clone().step_by(rows).enumerate() {
-            let tile = Tile {
-                row,
-                rows: rows.min(block.end - row),
-                panel,
-                columns: width.min(self.product.n - panel * width),
-                from,
-                steps,
-                packed: packed[at * rows * steps.next_multiple_of(width)..].as_ptr(),
-                at,
-                tiles: block.len().div_ceil(rows),
-                end: block.end,
-            };
-            // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
-            unsafe { self.tile(simd, tile) }
-        }
-    }
 }
 
-/// A tile's place: rows, panel, and the contraction steps of this block.
+/// A tile: its block of the left factor, the panel, and its number among the block's tiles.
 #[derive(Clone, Copy)]
-struct Tile {
-    row: usize,
-    rows: usize,
+struct Tile<'a> {
+    block: &'a Block,
+    packed: &'a [f32],
     panel: usize,
-    columns: usize,
-    from: usize,
-    steps: usize,
-    /// Its left factor.
-    packed: *const f32,
-    /// Its number among the tiles of the panel and the block, and how many there are.
     at: usize,
-    tiles: usize,
-    /// First row after the block.
-    end: usize,
 }
 
 impl Product<'_> {
     /// A tile's share of what comes next.
     #[inline(always)]
     fn ahead(&self, tile: &Tile, width: usize) -> Ahead {
-        let share = (tile.steps * width).div_ceil(tile.tiles).next_multiple_of(LINE);
+        let (Range { start, end }, tiles) = (tile.block.steps.clone(), tile.block.tiles());
+        let share = ((end - start) * width).div_ceil(tiles).next_multiple_of(LINE);
         let right = match () {
-            () if (tile.panel + 1) * width < self.n => (tile.panel + 1) * self.right_panel + tile.from * width,
-            () if tile.end < self.m => tile.from * width,
-            () => (tile.from + tile.steps) * width,
+            () if (tile.panel + 1) * width < self.n => (tile.panel + 1) * self.right_panel + start * width,
+            () if tile.block.rows.end < self.m => start * width,
+            () => end * width,
         };
-        let row = tile.end + tile.panel * tile.tiles + tile.at;
+        let row = tile.block.rows.end + tile.panel * tiles + tile.at;
         let left = match self.left {
-            _ if row >= self.m.min(tile.end + BLOCK) => std::ptr::null(),
-            Left::Rows { values, stride } => values.as_ptr().wrapping_add(row * stride + tile.from),
+            _ if row >= self.m.min(tile.block.rows.end + BLOCK) => std::ptr::null(),
+            Left::Rows { values, stride } => values.as_ptr().wrapping_add(row * stride + start),
             Left::Columns { .. } => std::ptr::null(),
-            Left::Panels { values, panel } => values.as_ptr().wrapping_add(tile.from / width * panel + row * width),
+            Left::Panels { values, panel } => values.as_ptr().wrapping_add(start / width * panel + row * width),
         };
-        let lines = (share / LINE).div_ceil(tile.steps.div_ceil(width));
+        let lines = (share / LINE).div_ceil((end - start).div_ceil(width));
         let left_step = if let Left::Panels { panel, .. } = self.left { panel } else { width };
         Ahead { right: self.right.as_ptr().wrapping_add(right + tile.at * share), lines, left, left_step }
     }
@@ -131,34 +100,39 @@ impl Blocks<'_> {
     unsafe fn tile<S: Simd>(&mut self, simd: S, tile: Tile) {
         let product = &mut self.product;
         let width = 2 * S::F32_LANES;
-        let narrow = tile.columns <= S::F32_LANES;
+        let Tile { block, packed, panel, at } = tile;
+        let (row, from) = (block.rows.start + at * block.tile, block.steps.start);
+        let columns = width.min(product.n - panel * width);
+        let narrow = columns <= S::F32_LANES;
+        let onto = matches!(product.start, Start::Output);
         // SAFETY: offsets of elements inside the checked bounds.
         let place = unsafe {
             let bias = match product.start {
-                Start::Bias(bias) if tile.from == 0 => bias.as_ptr().add(tile.row),
+                Start::Bias(bias) if from == 0 => bias.as_ptr().add(row),
                 _ => std::ptr::null(),
             };
-            let output = tile.panel * product.output_panel + tile.row * product.output_row;
+            let output = panel * product.output_panel + row * product.output_row;
             Place {
-                left: tile.packed,
-                right: product.right.as_ptr().add(tile.panel * product.right_panel + tile.from * width),
+                left: packed[at * block.tile_len()..].as_ptr(),
+                right: product.right.as_ptr().add(panel * product.right_panel + from * width),
                 bias,
                 output: product.output.as_mut_ptr().add(output),
                 output_row: product.output_row,
-                steps: tile.steps,
-                columns: if self.exact { tile.columns } else { width },
-                add: tile.from > 0 || matches!(product.start, Start::Output),
-                clear: narrow && !self.exact && tile.from == 0 && !matches!(product.start, Start::Output),
+                steps: block.steps.len(),
+                columns: if self.exact { columns } else { width },
+                add: from > 0 || onto,
+                clear: narrow && !self.exact && from == 0 && !onto,
                 ahead: product.ahead(&tile, width),
             }
         };
+        let count = block.tile.min(block.rows.end - row);
         // SAFETY: as above.
         unsafe {
             match (matches!(product.left, Left::Columns { .. }), narrow) {
-                (false, false) => rows::<S, 2, false>(simd, tile.rows, place),
-                (false, true) => rows::<S, 1, false>(simd, tile.rows, place),
-                (true, false) => rows::<S, 2, true>(simd, tile.rows, place),
-                (true, true) => rows::<S, 1, true>(simd, tile.rows, place),
+                (false, false) => rows::<S, 2, false>(simd, count, place),
+                (false, true) => rows::<S, 1, false>(simd, count, place),
+                (true, false) => rows::<S, 2, true>(simd, count, place),
+                (true, true) => rows::<S, 1, true>(simd, count, place),
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::engine::fast::cpu::mask::MAX_WIDTH;
 use pulp::Simd;
 
 /// Rows of a tile where there are 32 vector registers; half of it where there are 16.
-const ROWS: usize = 12;
+pub const ROWS: usize = 12;
 /// Floats of a cache line.
 pub const LINE: usize = 16;
 
