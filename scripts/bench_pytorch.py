@@ -4,8 +4,8 @@
 
 Needs `torch` and `transformers` from PyPI. The first line is a job, one JSON object; `repro bench --compare` writes it:
 
-    {"config": {... config.json ...}, "head": "classification", "num_labels": 2, "configuration": "sdpa", "threads": 2,
-     "device": "cpu", "batches": [{"lengths": [11, 7, 9], "width": 128}, ...]}
+    {"config": {... config.json ...}, "head": "classification", "num_labels": 2, "configuration": "sdpa", "dtype": "f32",
+     "threads": 2, "device": "cpu", "batches": [{"lengths": [11, 7, 9], "width": 128}, ...]}
 
 Each batch says how many real tokens its rows have and how wide the rectangle is that they are padded to; weights and
 token ids are random, what a step costs does not depend on them. Every line after it is answered by one JSON line:
@@ -20,8 +20,8 @@ token ids are random, what a step costs does not depend on them. Every line afte
 Configurations, all with fused AdamW: `sdpa` and `eager` name transformers' attention; `-compile` adds `torch.compile`;
 `-spin`, `-heap` and `-huge` change nothing here but name what the environment held before the process started, which is
 up to whoever starts it: threads that spin for a while before they sleep, a C allocator that keeps large arrays
-(`MALLOC_MMAP_MAX_=0`, `MALLOC_TRIM_THRESHOLD_`), large pages (`THP_MEM_ALLOC_ENABLE=1`). Arithmetic is f32 on the CPU; on
-CUDA bf16 autocast over f32 weights, as transformers' Trainer does with `--bf16`.
+(`MALLOC_MMAP_MAX_=0`, `MALLOC_TRIM_THRESHOLD_`), large pages (`THP_MEM_ALLOC_ENABLE=1`). With dtype `bf16`, and on CUDA always,
+arithmetic is bf16 autocast over f32 weights, as transformers' Trainer does with `--bf16`; else f32.
 """
 
 import contextlib
@@ -41,6 +41,7 @@ class Peer:
 
     def __init__(self, job):
         self.device = torch.device(job["device"])
+        self.bf16 = self.device.type == "cuda" or job["dtype"] == "bf16"
         if self.device.type == "cpu":
             torch.set_num_threads(job["threads"])
         torch.manual_seed(1)
@@ -66,9 +67,8 @@ class Peer:
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def autocast(self):
-        """bf16 on the GPU, nothing on the CPU."""
-        cuda = self.device.type == "cuda"
-        return torch.autocast("cuda", torch.bfloat16) if cuda else contextlib.nullcontext()
+        """bf16 where it was asked for."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
 
     def train(self):
         """One step for each batch."""
@@ -112,7 +112,7 @@ class Peer:
 
     def matmul(self):
         """The best of five products of square matrices of each of four sizes."""
-        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
         best = 0.0
         for size in (512, 1024, 2048, 4096):
             matrix = torch.ones(size, size, dtype=dtype, device=self.device)

@@ -1,9 +1,10 @@
 //! What there is to compute on: `repro list --devices`, and the GPU that a command was given.
 
 use super::CliError;
+use crate::engine::fast::cpu::bf16_available;
+use crate::engine::fast::cuda::SharedGpu;
 use crate::engine::fast::cuda::device::{self, Device, DeviceError, Found};
-use crate::engine::fast::cuda::{Precision, SharedGpu};
-use crate::engine::{Processor, threads};
+use crate::engine::{Precision, Processor, threads};
 use crate::exit::Exit;
 use crate::plan::{CPU, EngineKind};
 use serde_json::{Value, json};
@@ -86,7 +87,9 @@ pub fn named(device: Option<&str>, dtype: Option<&str>, engine: EngineKind) -> R
         return wrong(format!("unknown --dtype `{dtype}`, expected `f32` or `bf16`"));
     }
     match ordinal {
-        None if dtype != "f32" => wrong(format!("--dtype {dtype} is computed on a GPU only, the device is `cpu`")),
+        None if dtype != "f32" && engine == EngineKind::Reference => {
+            wrong(format!("--engine reference has no --dtype {dtype}, expected `f32`"))
+        }
         Some(_) if engine == EngineKind::Reference => {
             wrong(format!("--engine reference has no --device {device}, expected `cpu`"))
         }
@@ -100,7 +103,11 @@ pub fn processor(device: &str, dtype: &str) -> Result<Processor, CliError> {
     let ordinal = device.strip_prefix("cuda:").and_then(|number| number.parse().ok());
     match (ordinal, Precision::of(dtype)) {
         (Some(ordinal), Some(precision)) => Ok(Processor::Gpu { gpu: open(ordinal)?, precision }),
-        _ => Ok(Processor::cpu()),
+        (None, Some(Precision::Bf16)) if !bf16_available() => {
+            let message = "--dtype bf16 on the CPU takes AMX (Intel Xeon from Sapphire Rapids on) and Linux: not here";
+            Err(CliError::new(Exit::Usage, message))
+        }
+        (_, precision) => Ok(Processor::Cpu { threads: threads(), precision: precision.unwrap_or(Precision::F32) }),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod dropout;
 pub mod fast;
 pub mod independent;
 pub mod input;
+mod precision;
 pub mod processor;
 pub mod reference;
 pub mod weights;
@@ -17,6 +18,7 @@ use crate::encode::Batch;
 use crate::family::EncoderConfig;
 use crate::plan::EngineKind;
 use crate::task::Head;
+pub use precision::Precision;
 pub use processor::{Processor, threads};
 
 /// Where a batch stands in its step, and what its loss is divided by.
@@ -73,6 +75,21 @@ pub struct Prediction {
     pub loss_sum: Option<f64>,
 }
 
+/// The loss of a step in parts.
+#[derive(Clone, Copy, Debug, Default)]
+struct StepLoss {
+    sum: f64,
+    updated: bool,
+}
+
+impl StepLoss {
+    /// Adds a part's loss, the first one after an update to nothing.
+    fn add(&mut self, loss: f64) {
+        let before = if self.updated { 0.0 } else { self.sum };
+        *self = StepLoss { sum: before + loss, updated: false };
+    }
+}
+
 /// A named array of 32-bit floats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedArray {
@@ -127,8 +144,8 @@ pub fn create(
 ) -> Result<Box<dyn Engine>, EngineError> {
     Ok(match (kind, processor) {
         (EngineKind::Reference, _) => Box::new(reference::Reference::new(config, head, num_labels, values)?),
-        (EngineKind::Fast, Processor::Cpu { threads }) => {
-            Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, *threads)?)
+        (EngineKind::Fast, Processor::Cpu { threads, precision }) => {
+            Box::new(fast::cpu::Cpu::new(config, head, num_labels, &values, *threads, *precision)?)
         }
         (EngineKind::Fast, Processor::Gpu { gpu, precision }) => {
             Box::new(fast::cuda::Accelerated::new(gpu, config, head, *precision, num_labels, &values)?)
@@ -144,9 +161,17 @@ pub trait Predictor {
 
 /// One model being trained or used.
 pub trait Engine: Predictor {
-    /// Adds the gradient of (sum of the batch's losses) / `part.sequences` and returns that loss, before any update.
-    /// Dropout is on.
-    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError>;
+    /// Adds the gradient of (sum of the batch's losses) / `part.sequences`. Dropout is on. A device may still be at work
+    /// when this returns.
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError>;
+
+    /// Loss of the newest step: of all that was accumulated since the update before, each part's as in `accumulate`.
+    fn loss(&self) -> Result<f64, EngineError>;
+
+    /// A batch that will be accumulated next: a device may begin to fetch it beside what it is doing.
+    fn prepare(&mut self, _batch: &Batch, _part: &StepPart) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Clips by global norm, moves every parameter, clears the gradients; returns the norm before clipping.
     fn update(&mut self, update: &Update) -> Result<f64, EngineError>;

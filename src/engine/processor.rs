@@ -1,6 +1,7 @@
 //! What a model computes on.
 
-use super::fast::cuda::{Precision, SharedGpu};
+use super::Precision;
+use super::fast::cuda::SharedGpu;
 use crate::plan::EngineKind;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ pub enum Processor {
     Cpu {
         /// Threads of the fast engine; the reference engine uses all there are.
         threads: usize,
+        /// What products of the fast engine are computed in.
+        precision: Precision,
     },
     /// A GPU, which engines may share.
     Gpu {
@@ -22,15 +25,17 @@ pub enum Processor {
 }
 
 impl Processor {
-    /// The CPU with all its threads.
+    /// The CPU with all its threads, in 32 bits.
     pub fn cpu() -> Processor {
-        Processor::Cpu { threads: threads() }
+        Processor::Cpu { threads: threads(), precision: Precision::F32 }
     }
 
     /// One of so many equal shares: threads are divided, a GPU is not.
     pub fn share(&self, of: usize) -> Processor {
         match self {
-            Processor::Cpu { threads } => Processor::Cpu { threads: (threads / of.max(1)).max(1) },
+            Processor::Cpu { threads, precision } => {
+                Processor::Cpu { threads: (threads / of.max(1)).max(1), precision: *precision }
+            }
             Processor::Gpu { .. } => self.clone(),
         }
     }
@@ -42,7 +47,7 @@ impl Processor {
             Processor::Cpu { .. } if engine == EngineKind::Reference => {
                 format!("cpu ({}, {} threads)", processor_name(), rayon::current_num_threads())
             }
-            Processor::Cpu { threads } => format!("cpu ({}, {threads} threads)", processor_name()),
+            Processor::Cpu { threads, .. } => format!("cpu ({}, {threads} threads)", processor_name()),
             Processor::Gpu { gpu, .. } => format!("cuda ({})", gpu.device.name),
         }
     }

@@ -1,12 +1,12 @@
 //! What a run will cost on this machine: tokens from its own rows, memory from its shape, time from a short calibration.
 
 use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
+use super::scoring::BATCH as PREDICTED_AT_ONCE;
 use crate::encode::{Batch, Features};
-use crate::engine::fast::cuda::Precision;
-use crate::engine::fast::cuda::engine::memory as gpu_memory;
+use crate::engine::fast::cuda::engine::{memory as gpu_memory, prediction_memory};
 use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, EngineError, Processor, StepPart, threads};
+use crate::engine::{self, EngineError, Precision, Processor, StepPart, threads};
 use crate::estimate::{BatchShape, memory_of, snapshot_memory};
 use crate::family::parameters;
 use crate::plan::steps::total_steps;
@@ -108,7 +108,13 @@ fn memory(run: &Run, prepared: &Prepared) -> u64 {
     let (config, head, labels) = (&prepared.config, run.task.head, run.task.num_labels());
     let on_gpu = Precision::of(&run.dtype).filter(|_| run.device != CPU);
     match on_gpu.and_then(|precision| Shape::new(config, labels, precision).ok()) {
-        Some(kernels) => gpu_memory(config, head, &kernels, shape.tokens, sequences, true) as u64,
+        Some(kernels) => {
+            let training = gpu_memory(config, head, &kernels, shape.tokens, sequences, true);
+            let lengths = prepared.dev().flat_map(|split| split.encoded.features.iter().map(|f| f.input_ids.len()));
+            let longest = lengths.max().unwrap_or(0);
+            let prediction = prediction_memory(config, &kernels, PREDICTED_AT_ONCE * longest, PREDICTED_AT_ONCE);
+            (training + prediction) as u64
+        }
         None => {
             let step = memory_of(run.engine, config, head, labels, &shape, threads());
             // The reference engine's step holds more than its snapshot does.
@@ -131,8 +137,10 @@ fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Sp
     let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len().max(1) };
     engine.accumulate(&batch, &part)?;
     engine.accumulate(&batch, &part)?;
+    engine.loss()?; // waits, here and below
     let began = Instant::now();
     engine.accumulate(&batch, &part)?;
+    engine.loss()?;
     let accumulated = began.elapsed().as_secs_f64();
     let began = Instant::now();
     // At the full rate: at none, rows that no batch touched would be passed over.

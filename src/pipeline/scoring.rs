@@ -13,7 +13,7 @@ use crate::train::TrainError;
 
 /// Sequences predicted at once. They are taken in order of length, so that little is padded; a sequence's result does
 /// not depend on its neighbours.
-const BATCH: usize = 32;
+pub const BATCH: usize = 32;
 
 /// The head's outputs for a whole split, in the order of its sequences.
 pub struct SplitPredictions {

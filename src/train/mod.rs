@@ -175,10 +175,15 @@ impl Trainer<'_> {
         total: u64,
     ) -> Result<(), TrainError> {
         let began = Instant::now();
-        let chosen = order.batch(progress.step);
-        let (loss, tokens) = self.accumulate(engine, &chosen, progress.step)?;
+        let tokens = self.accumulate(engine, order, progress.step)?;
+        if progress.step + 1 < total
+            && let Some((batch, part)) = self.parts(&order.batch(progress.step + 1), progress.step + 1).first()
+        {
+            engine.prepare(batch, part)?;
+        }
         let update = self.update(progress.step, total);
         let gradient_norm = engine.update(&update)?;
+        let loss = engine.loss()?;
         progress.step += 1;
         progress.losses.push(loss);
         progress.gradient_norms.push(gradient_norm);
@@ -192,18 +197,29 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Accumulates a step's sequences in micro-batches; returns the step's mean loss and its tokens.
-    fn accumulate(&self, engine: &mut dyn Engine, chosen: &[usize], step: u64) -> Result<(f64, u64), TrainError> {
-        let (seed, sequences) = (self.seed, chosen.len());
-        let mut part = StepPart { seed, step, first_token: 0, first_sequence: 0, sequences };
-        let mut loss = 0.0;
-        for micro in chosen.chunks(self.recipe.micro_batch_size.max(1)) {
-            let batch = Batch::pack(micro.iter().map(|index| &self.features[*index]));
-            loss += engine.accumulate(&batch, &part)?;
-            part.first_token += batch.tokens();
-            part.first_sequence += batch.len();
+    /// Accumulates a step's sequences in micro-batches, the next one on its way while one is computed; returns the tokens.
+    fn accumulate(&self, engine: &mut dyn Engine, order: &mut Order, step: u64) -> Result<u64, TrainError> {
+        let parts = self.parts(&order.batch(step), step);
+        for (at, (batch, part)) in parts.iter().enumerate() {
+            engine.accumulate(batch, part)?;
+            if let Some((batch, part)) = parts.get(at + 1) {
+                engine.prepare(batch, part)?;
+            }
         }
-        Ok((loss, part.first_token as u64))
+        Ok(parts.iter().map(|(batch, _)| batch.tokens() as u64).sum())
+    }
+
+    /// The micro-batches of a step's sequences.
+    fn parts(&self, chosen: &[usize], step: u64) -> Vec<(Batch, StepPart)> {
+        let (seed, sequences) = (self.seed, chosen.len());
+        let mut next = StepPart { seed, step, first_token: 0, first_sequence: 0, sequences };
+        let pack = |micro: &[usize]| {
+            let (batch, part) = (Batch::pack(micro.iter().map(|index| &self.features[*index])), next);
+            next.first_token += batch.tokens();
+            next.first_sequence += batch.len();
+            (batch, part)
+        };
+        chosen.chunks(self.recipe.micro_batch_size.max(1)).map(pack).collect()
     }
 
     fn update(&self, step: u64, total: u64) -> Update {

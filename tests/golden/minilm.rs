@@ -11,7 +11,7 @@ use repro::dataset::{Label, Location, Origin, SplitFile, read};
 use repro::encode::{Batch, EncodeSettings, Features, Targets, Tokenizer, encode_split};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{self, Engine, Logits, NamedArray, Processor, StepPart, Update};
+use repro::engine::{self, Engine, Logits, NamedArray, Precision, Processor, StepPart, Update};
 use repro::event::Silent;
 use repro::family::{EncoderConfig, Initial, parameters};
 use repro::plan::EngineKind;
@@ -34,7 +34,8 @@ fn checkpoint() -> Option<PathBuf> {
 /// MiniLM without dropout, with the head `weight[i, j] = 0.02 sin(1 + i · 384 + j)`, bias 0.
 fn engine(kind: EngineKind, folder: &Path, head: Head, labels: usize) -> Box<dyn Engine> {
     let (config, start) = start(folder, head, labels);
-    engine::create(kind, config, head, labels, start, &Processor::Cpu { threads: 2 }).unwrap()
+    engine::create(kind, config, head, labels, start, &Processor::Cpu { threads: 2, precision: Precision::F32 })
+        .unwrap()
 }
 
 fn start(folder: &Path, head: Head, labels: usize) -> (EncoderConfig, Vec<NamedArray>) {
@@ -125,7 +126,8 @@ fn four_steps(mut engine: Box<dyn Engine>, expected: &Value) {
                 assert!(differences.fold(0.0, f64::max) <= 2e-5);
             }
         }
-        let loss = engine.accumulate(&batch, &part(batch.len())).unwrap();
+        engine.accumulate(&batch, &part(batch.len())).unwrap();
+        let loss = engine.loss().unwrap();
         let norm = engine.update(&update(step as u64, expected["lr"].as_f64().unwrap())).unwrap();
         close("loss", loss, expected["loss"].as_f64().unwrap(), 1e-5);
         close("gradient norm", norm, expected["grad_norm"].as_f64().unwrap(), 1e-4);
@@ -189,7 +191,8 @@ fn follow(
     for step in 0..if full { 25 } else { 3 } {
         let begin = first + size * step;
         let batch = Batch::pack(&train[begin..begin + size]);
-        let loss = engine.accumulate(&batch, &part(size)).unwrap();
+        engine.accumulate(&batch, &part(size)).unwrap();
+        let loss = engine.loss().unwrap();
         let factor = learning_rate_factor(Schedule::LinearFromWarmupEnd, step as u64, total, warmup);
         let norm = engine.update(&update(step as u64, rate * factor)).unwrap();
         close(&format!("{task} step {step}: loss"), loss, exact["losses"][step].as_f64().unwrap(), 1e-5);

@@ -6,7 +6,7 @@ use crate::golden;
 use repro::encode::{Batch, Targets};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
-use repro::engine::{self, Engine, Logits, NamedArray, Processor, StepPart, Update};
+use repro::engine::{self, Engine, Logits, NamedArray, Precision, Processor, StepPart, Update};
 use repro::family::{EncoderConfig, parameters};
 use repro::plan::EngineKind;
 use repro::task::Head;
@@ -91,7 +91,7 @@ impl Case {
             self.head,
             self.num_labels,
             self.start.clone(),
-            &Processor::Cpu { threads: 2 },
+            &Processor::Cpu { threads: 2, precision: Precision::F32 },
         )
         .unwrap()
     }
@@ -190,7 +190,8 @@ impl Case {
         let max_grad_norm = training["max_grad_norm"].as_f64().unwrap_or(value("max_grad_norm"));
         for (step, expected) in training["steps"].as_array().unwrap().iter().enumerate() {
             let batch = self.batch(step);
-            let loss = engine.accumulate(&batch, &part(batch.len())).unwrap();
+            engine.accumulate(&batch, &part(batch.len())).unwrap();
+            let loss = engine.loss().unwrap();
             let update = Update {
                 step: step as u64,
                 learning_rate: expected["lr"].as_f64().unwrap(),

@@ -87,7 +87,7 @@ fn mistakes_on_the_command_line_name_the_way_out() {
     ");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--engine", "refrence"], 2), @"error: unknown --engine `refrence`, expected `reference`");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "gpu"], 2), @"error: unknown --device `gpu`, expected `cpu`, `cuda` or `cuda:N`");
-    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--dtype", "bf16"], 2), @"error: --dtype bf16 is computed on a GPU only, the device is `cpu`");
+    insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--engine", "reference", "--dtype", "bf16"], 2), @"error: --engine reference has no --dtype bf16, expected `f32`");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "cuda", "--dtype", "f16"], 2), @"error: unknown --dtype `f16`, expected `f32` or `bf16`");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--device", "cuda:1", "--engine", "reference"], 2), @"error: --engine reference has no --device cuda:1, expected `cpu`");
     insta::assert_snapshot!(complaint(&["run", "quickstart.yaml", "--hub", "nowhere"], 2), @r"

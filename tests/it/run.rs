@@ -171,3 +171,24 @@ fn an_output_that_cannot_be_written_is_said_before_any_work() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be written"));
 }
+
+/// In bfloat16 where the CPU has it, as a run of its own beside the one in 32 bits; elsewhere told before any work.
+#[test]
+fn bf16_is_another_run_or_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec(folder.path(), SPEC);
+    let (plain, rounded) = (folder.path().join("f32"), folder.path().join("bf16"));
+    let output = command(&file, &rounded).args(["--dtype", "bf16"]).output().unwrap();
+    if !repro::engine::fast::cpu::bf16_available() {
+        let complaint = "--dtype bf16 on the CPU takes AMX (Intel Xeon from Sapphire Rapids on) and Linux: not here";
+        assert_eq!(output.status.code(), Some(2));
+        return assert!(String::from_utf8_lossy(&output.stderr).contains(complaint));
+    }
+    assert!(output.status.success() && finish(&file, &plain).status.success());
+    let (plain, rounded) = (record(&plain), record(&rounded));
+    assert_eq!((&rounded["provenance"]["dtype"], &plain["provenance"]["dtype"]), (&"bf16".into(), &"f32".into()));
+    assert_ne!(rounded["id"], plain["id"]);
+    let loss = |record: &serde_json::Value| record["evaluations"][0]["loss"].as_f64().unwrap();
+    let apart = (loss(&rounded) - loss(&plain)).abs() / loss(&plain);
+    assert!(apart > 0.0 && apart < 0.02, "dev losses apart by {apart}");
+}

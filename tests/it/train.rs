@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 struct OneNumber {
     weight: f32,
     gradient: f64,
+    loss: f64,
+    ahead: Option<(Batch, StepPart)>,
+    prepared: usize,
     parts: Vec<StepPart>,
     updates: Vec<Update>,
     saves: Cell<usize>,
@@ -34,12 +37,26 @@ impl Predictor for OneNumber {
 }
 
 impl Engine for OneNumber {
-    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
         let Targets::Values(values) = &batch.targets else { return Err(EngineError::Input("no values".into())) };
         let loss = values.iter().copied().map(f64::from).sum::<f64>() / part.sequences as f64;
         self.gradient += loss;
+        self.loss = self.gradient;
         self.parts.push(*part);
-        Ok(loss)
+        // As text, in which what is no number equals itself.
+        let ahead = self.ahead.take().map(|ahead| format!("{ahead:?}"));
+        assert!(ahead.is_none_or(|ahead| ahead == format!("{:?}", (batch, part))), "another batch was prepared");
+        Ok(())
+    }
+
+    fn loss(&self) -> Result<f64, EngineError> {
+        Ok(self.loss)
+    }
+
+    fn prepare(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
+        self.ahead = Some((batch.clone(), *part));
+        self.prepared += 1;
+        Ok(())
     }
 
     fn update(&mut self, update: &Update) -> Result<f64, EngineError> {
@@ -152,6 +169,7 @@ fn micro_batches_count_within_their_step_and_change_nothing() {
         assert!(pair[0].first_token == 0 && (3..=9).contains(&pair[1].first_token));
     }
     assert_eq!(parts.parts.len(), 20);
+    assert_eq!(parts.prepared, 19, "every part but the first is on its way before its turn");
     // 40 sequences of 1, 2, 3, 1, … tokens: 13 threes of 6 and one more.
     assert_eq!(outcome.progress.tokens, 79);
 }

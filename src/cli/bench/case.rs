@@ -35,6 +35,8 @@ enum What {
 pub struct Measured {
     /// What was computed.
     pub title: String,
+    /// What products were computed in.
+    pub dtype: String,
     /// Encoder shape.
     pub shape: String,
     /// Trainable values.
@@ -149,6 +151,7 @@ impl Case {
             head: if head == Head::Regression { "regression" } else { "classification" }.into(),
             num_labels,
             configuration: configuration.into(),
+            dtype: args.dtype.clone(),
             threads: args.all_threads(),
             device: "cpu".into(),
             batches: batches.to_vec(),
@@ -170,6 +173,7 @@ impl Case {
         let ceiling = outcome.ceiling();
         Measured {
             title: self.title(),
+            dtype: args.dtype.clone(),
             shape: self.shape.name.clone(),
             parameters: self.parameters(),
             tokens,

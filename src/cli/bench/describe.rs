@@ -6,8 +6,12 @@ use super::duel::{Figures, Ratio};
 /// A few lines a case.
 pub fn describe(measured: &Measured) -> String {
     let outcome = &measured.outcome;
-    let mut lines =
-        vec![format!("{} ({:.1} M parameters), f32, cpu", measured.title, measured.parameters as f64 / 1e6)];
+    let mut lines = vec![format!(
+        "{} ({:.1} M parameters), {}, cpu",
+        measured.title,
+        measured.parameters as f64 / 1e6,
+        measured.dtype
+    )];
     for figures in std::iter::once(&outcome.ours).chain(&outcome.peers) {
         lines.extend(side(figures, measured.epoch_tokens));
     }

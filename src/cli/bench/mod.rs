@@ -20,7 +20,7 @@ mod task_lengths;
 
 use super::common::at_least_one;
 use super::{CliError, Console};
-use crate::engine::Processor;
+use crate::engine::{Precision, Processor};
 use crate::exit::Exit;
 use crate::nearest::expected;
 use crate::pipeline::now;
@@ -41,6 +41,9 @@ pub struct BenchArgs {
     /// Engine: `fast` or `reference`.
     #[arg(long, value_name = "ENGINE", default_value = "fast")]
     engine: String,
+    /// What products are computed in, on both sides: `f32`, or `bf16` (fast engine, a CPU with AMX).
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    dtype: String,
     /// Sequences in a batch.
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     batch: usize,
@@ -101,6 +104,10 @@ impl BenchArgs {
     fn with_threads(&self, threads: Option<u16>) -> BenchArgs {
         BenchArgs { threads: threads.or(self.threads), ..self.clone() }
     }
+
+    fn precision(&self) -> Option<Precision> {
+        Precision::of(&self.dtype)
+    }
 }
 
 /// Runs the command.
@@ -108,6 +115,9 @@ pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, CliError> {
     if EngineKind::of(&args.engine).is_none() {
         let expected = expected(&args.engine, EngineKind::ALL.map(EngineKind::name));
         return Err(CliError::new(Exit::Usage, format!("unknown --engine `{}`, {expected}", args.engine)));
+    }
+    if args.precision().is_none() {
+        return Err(CliError::new(Exit::Usage, format!("unknown --dtype `{}`, expected `f32` or `bf16`", args.dtype)));
     }
     match args.sweep {
         _ if args.serve => serve::serve(console),

@@ -34,7 +34,8 @@ pub struct Circumstances {
 
 /// The rows of a case.
 pub fn rows(measured: &Measured) -> Vec<Row> {
-    let (outcome, title) = (&measured.outcome, format!("CPU, {}", measured.title));
+    let (outcome, title) =
+        (&measured.outcome, format!("CPU, {}{}", measured.title, if measured.dtype == "f32" { "" } else { ", bf16" }));
     let engine = &outcome.ours.configuration;
     let what = |of: &str| format!("{title}: {of}");
     let plain = |of: &str, figure: String| Row { what: what(of), measured: figure, spread: "—".into() };
@@ -46,7 +47,14 @@ pub fn rows(measured: &Measured) -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(outcome.train_ratio.as_ref().map(|found| ratio("training ÷ PyTorch", found)));
     rows.extend(outcome.evaluate_ratio.as_ref().map(|found| ratio("evaluation ÷ PyTorch", found)));
-    rows.push(share(measured, what("training, share of the sgemm ceiling")));
+    match measured.dtype.as_str() {
+        "f32" => rows.push(share(measured, what("training, share of the sgemm ceiling"))),
+        // Only the peer's library has such a product to measure.
+        dtype if !outcome.peers.is_empty() => {
+            rows.push(share(measured, what(&format!("training, share of the {dtype} matmul ceiling"))));
+        }
+        _ => {}
+    }
     if measured.epoch_tokens.is_none() {
         rows.extend(outcome.memory_ratio.map(|of| plain("peak memory ÷ PyTorch", format!("{of:.2} ({engine})"))));
     }

@@ -25,6 +25,8 @@ pub struct Job {
     pub num_labels: usize,
     /// Engine of ours, or configuration of the peer.
     pub configuration: String,
+    /// What products are computed in: `f32` or `bf16`.
+    pub dtype: String,
     /// Threads that compute.
     pub threads: usize,
     /// `cpu`.

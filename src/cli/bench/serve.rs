@@ -10,7 +10,7 @@ use crate::cli::{CliError, Console};
 use crate::encode::{Batch, Features, Target};
 use crate::engine::ceiling::matmul_ceiling;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, Engine, EngineError, Processor, StepPart, Update};
+use crate::engine::{self, Engine, EngineError, Precision, Processor, StepPart, Update};
 use crate::exit::Exit;
 use crate::family::{EncoderConfig, parameters};
 use crate::pipeline::peak_memory;
@@ -63,7 +63,9 @@ impl Server {
         let config = EncoderConfig::parse(&job.config.to_string()).map_err(|e| CliError::new(Exit::Usage, e))?;
         let head = job.head().ok_or_else(|| wrong(&job.head, "`classification` or `regression`"))?;
         let batches = job.batches.iter().map(|batch| synthetic(&config, head, batch)).collect();
-        let engine = self::engine(&job.configuration, &config, head, job.num_labels, job.threads)?;
+        let precision = Precision::of(&job.dtype).ok_or_else(|| wrong(&job.dtype, "`f32` or `bf16`"))?;
+        let processor = Processor::Cpu { threads: job.threads, precision };
+        let engine = self::engine(&job.configuration, &config, head, job.num_labels, &processor)?;
         Ok(Server { engine, batches, step: 0 })
     }
 
@@ -89,10 +91,11 @@ impl Server {
     }
 
     fn train(&mut self) -> Result<(), EngineError> {
-        for batch in &self.batches {
-            let sequences = batch.len();
-            let part = StepPart { seed: 1, step: self.step, first_token: 0, first_sequence: 0, sequences };
-            self.engine.accumulate(batch, &part)?;
+        for (at, batch) in self.batches.iter().enumerate() {
+            self.engine.accumulate(batch, &part(batch, self.step))?;
+            if let Some(next) = self.batches.get(at + 1) {
+                self.engine.prepare(next, &part(next, self.step + 1))?;
+            }
             self.engine.update(&update(self.step))?;
             self.step += 1;
         }
@@ -104,18 +107,23 @@ impl Server {
     }
 }
 
+/// A whole step.
+fn part(batch: &Batch, step: u64) -> StepPart {
+    StepPart { seed: 1, step, first_token: 0, first_sequence: 0, sequences: batch.len() }
+}
+
 /// The engine of a name, with random weights.
 fn engine(
     name: &str,
     config: &EncoderConfig,
     head: Head,
     num_labels: usize,
-    threads: usize,
+    processor: &Processor,
 ) -> Result<Box<dyn Engine>, CliError> {
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(config, head, num_labels), BTreeMap::new(), &how);
     let kind = EngineKind::of(name).ok_or_else(|| wrong(name, "an engine: `fast` or `reference`"))?;
-    engine::create(kind, config.clone(), head, num_labels, values, &Processor::Cpu { threads }).map_err(failed)
+    engine::create(kind, config.clone(), head, num_labels, values, processor).map_err(failed)
 }
 
 fn synthetic(config: &EncoderConfig, head: Head, batch: &Rectangle) -> Batch {

@@ -12,7 +12,7 @@ mod ops;
 use super::adam::clip_factor;
 use super::dropout::Masks;
 use super::input::{check_batch, check_names};
-use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
+use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update};
 use crate::encode::Batch;
 use crate::family::{EncoderConfig, Parameter, parameters};
 use crate::task::Head;
@@ -30,6 +30,7 @@ pub struct Reference {
     gradients: Vec<Vec<f32>>,
     first_moments: Vec<Vec<f32>>,
     second_moments: Vec<Vec<f32>>,
+    loss: StepLoss,
 }
 
 impl Reference {
@@ -47,7 +48,18 @@ impl Reference {
         check_names(&parameters, &values)?;
         let variables = values.into_iter().map(variable).collect::<Result<Vec<_>, _>>()?;
         let (gradients, first_moments, second_moments) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Reference { config, head, num_labels, parameters, variables, gradients, first_moments, second_moments })
+        let loss = StepLoss::default();
+        Ok(Reference {
+            config,
+            head,
+            num_labels,
+            parameters,
+            variables,
+            gradients,
+            first_moments,
+            second_moments,
+            loss,
+        })
     }
 
     /// The output of the embeddings and of each layer for a batch, `[T][H]` each, without dropout.
@@ -136,7 +148,7 @@ impl Predictor for Reference {
 }
 
 impl Engine for Reference {
-    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
         check_batch(batch, &self.config, self.num_labels)?;
         let weights = self.weights(true);
         let forward = self.forward(&weights, batch, Some(Masks::new(part)))?;
@@ -147,11 +159,17 @@ impl Engine for Reference {
         let store = loss.backward()?;
         drop((forward, loss));
         self.add_gradients(&store)?;
-        Ok(value)
+        self.loss.add(value);
+        Ok(())
+    }
+
+    fn loss(&self) -> Result<f64, EngineError> {
+        Ok(self.loss.sum)
     }
 
     fn update(&mut self, update: &Update) -> Result<f64, EngineError> {
         self.make_room();
+        self.loss.updated = true;
         let norm = adam::global_norm(&self.gradients);
         let clip = clip_factor(norm, update.max_grad_norm);
         for (at, var) in self.variables.iter().enumerate() {

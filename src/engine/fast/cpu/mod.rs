@@ -27,11 +27,14 @@ mod turns;
 mod workspace;
 
 pub use micro_batch::TOKENS as MICRO_BATCH;
+pub use product::bf16_available;
 
 use super::flat::FlatLayout;
 use crate::encode::Batch;
 use crate::engine::input::{check_batch, check_names};
-use crate::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
+use crate::engine::{
+    Engine, EngineError, EngineState, Logits, NamedArray, Precision, Prediction, Predictor, StepLoss, StepPart, Update,
+};
 use crate::family::{EncoderConfig, Parameter, parameters};
 use crate::task::Head;
 use buffer::Buffer;
@@ -50,6 +53,7 @@ pub struct Cpu {
     moments: Moments,
     optimizer: Optimizer,
     workspace: Mutex<Workspace>,
+    loss: StepLoss,
 }
 
 /// What a model is, apart from its values.
@@ -74,15 +78,22 @@ impl Cpu {
     /// An engine with so many workers, starting from `values` in the order of [`parameters`].
     ///
     /// # Errors
-    /// Values that do not fit the config's parameters.
+    /// Values that do not fit the config's parameters; bfloat16 where the CPU has none ([`bf16_available`]).
     pub fn new(
         config: EncoderConfig,
         head: Head,
         num_labels: usize,
         values: &[NamedArray],
         workers: usize,
+        precision: Precision,
     ) -> Result<Cpu, EngineError> {
-        Cpu::with(Isa::best(), config, head, num_labels, values, workers)
+        if precision == Precision::Bf16 && !bf16_available() {
+            return Err(EngineError::Device(
+                "this CPU computes no bf16 products: they take AMX (Intel Xeon from Sapphire Rapids on) and Linux"
+                    .into(),
+            ));
+        }
+        Cpu::with(Isa::best().with(precision), config, head, num_labels, values, workers)
     }
 
     fn with(
@@ -101,7 +112,8 @@ impl Cpu {
         let (crew, moments) = (Crew::new(workers), Moments::default());
         let workspace = Mutex::new(Workspace::new(crew.workers(), &layout));
         let network = Network { isa, config, head, num_labels, layout };
-        Ok(Cpu { network, crew, parameters, moments, optimizer, workspace })
+        let loss = StepLoss::default();
+        Ok(Cpu { network, crew, parameters, moments, optimizer, workspace, loss })
     }
 
     /// Gradient and moments exist from the first training step on: an engine that only predicts needs neither.
@@ -141,20 +153,26 @@ impl Predictor for Cpu {
 }
 
 impl Engine for Cpu {
-    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
         check_batch(batch, &self.network.config, self.network.num_labels)?;
         self.make_room();
         self.touch(batch);
         let model = self.network.model(&self.parameters, Some(part));
         let workspace = self.workspace.get_mut().unwrap_or_else(PoisonError::into_inner);
         let loss = model.accumulate(&self.crew, batch, workspace, &mut self.moments.gradients);
-        loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))
+        self.loss.add(loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))?);
+        Ok(())
+    }
+
+    fn loss(&self) -> Result<f64, EngineError> {
+        Ok(self.loss.sum)
     }
 
     fn update(&mut self, update: &Update) -> Result<f64, EngineError> {
         self.make_room();
         let Moments { gradients, first, second } = &mut self.moments;
         let state = State { parameters: &mut self.parameters, gradients, first, second };
+        self.loss.updated = true;
         Ok(self.optimizer.update(&self.crew, state, update))
     }
 

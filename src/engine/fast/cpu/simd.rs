@@ -3,6 +3,7 @@
 //! An operation is a value that implements [`pulp::WithSimd`]; [`Isa::run`] compiles its body once per instruction set
 //! and calls the best one. Everything called inside must be `#[inline(always)]`, or it loses the instruction set.
 
+use crate::engine::Precision;
 use pulp::{Arch, Simd, WithSimd};
 
 /// The instruction set in use.
@@ -11,6 +12,8 @@ pub struct Isa {
     arch: Arch,
     /// Columns of a panel: two vectors.
     pub width: usize,
+    /// Whether products round their factors to bfloat16.
+    pub bf16: bool,
 }
 
 impl Isa {
@@ -38,7 +41,12 @@ impl Isa {
                 2 * S::F32_LANES
             }
         }
-        Isa { arch, width: arch.dispatch(Width) }
+        Isa { arch, width: arch.dispatch(Width), bf16: false }
+    }
+
+    /// The same, with products in a precision; as [`bf16_available`] says.
+    pub fn with(self, precision: Precision) -> Isa {
+        Isa { bf16: precision == Precision::Bf16, ..self }
     }
 
     /// Runs an operation with this instruction set.

@@ -123,9 +123,9 @@ unsafe fn log(program: sys::nvrtcProgram) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::Precision;
     use super::super::sources::SOURCES;
     use super::*;
+    use crate::engine::Precision;
 
     fn shape(hidden: usize, heads: usize, activation: u32, precision: Precision) -> Shape {
         Shape { hidden, heads, wide: 4 * hidden, positions: 512, segments: 2, labels: 3, activation, precision }

@@ -7,8 +7,9 @@ use super::machine::Machine;
 use super::model::{Model, ModelAt};
 use super::operations::Operations;
 use super::passes::Passes;
-use super::shape::{Precision, Shape};
+use super::shape::Shape;
 use crate::encode::{Batch, Targets};
+use crate::engine::Precision;
 use crate::engine::fast::flat::FlatLayout;
 use crate::engine::input::{check_batch, check_names};
 use crate::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
@@ -39,6 +40,12 @@ struct Session {
     slot: usize,
     /// A batch that is on its way, and its slot.
     ahead: Option<(Batch, StepPart, usize)>,
+    /// Whether the training arena's sum of losses is that of a step already updated.
+    updated: bool,
+    /// Losses of the step's parts that an arena now gone had summed.
+    carried: f64,
+    /// Sequences of the step.
+    sequences: usize,
 }
 
 /// Bytes that cuBLASLt may use beside the operands.
@@ -57,6 +64,11 @@ pub fn memory(
     let room = Room::of(tokens, sequences);
     let activations = Arena::bytes(shape, config.num_hidden_layers, room, train);
     Model::bytes(layout.len, shape.precision, train) + activations + 2 * room.bytes() + WORKSPACE
+}
+
+/// Device memory in bytes that predictions of so many tokens and sequences take beside training.
+pub fn prediction_memory(config: &EncoderConfig, shape: &Shape, tokens: usize, sequences: usize) -> usize {
+    Arena::bytes(shape, config.num_hidden_layers, Room::of(tokens, sequences), false)
 }
 
 impl<M: Machine> Accelerated<M> {
@@ -82,25 +94,21 @@ impl<M: Machine> Accelerated<M> {
         Ok(Accelerated { machine, config, head, shape, parameters, model, at, session })
     }
 
-    /// Begins to copy a batch that will be accumulated after the next one, beside whatever runs.
-    ///
-    /// # Errors
-    /// A batch that does not fit the model; the device's.
-    pub fn prepare(&self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
-        check_batch(batch, &self.config, self.shape.labels)?;
-        let mut session = self.session.borrow_mut();
-        let slot = session.send(&self.machine, batch, part)?;
-        session.ahead = Some((batch.clone(), *part, slot));
-        Ok(())
-    }
-
     /// Asks for everything a batch needs; what comes out is read by `download`, which waits.
     fn run(&self, batch: &Batch, part: &StepPart, training: bool) -> Result<(), EngineError> {
         let mut session = self.session.borrow_mut();
         let room = Room::of(batch.tokens(), batch.len());
         self.make_room(&mut session, room, training)?;
         let slot = session.sent(&self.machine, batch, part)?;
+        let begins = !training || std::mem::replace(&mut session.updated, false);
+        if begins && training {
+            session.carried = 0.0;
+        }
+        session.sequences = part.sequences;
         let arena = session.arena().expect("room was made above");
+        if begins {
+            self.machine.clear(arena.head.total, 8)?;
+        }
         self.machine.take(slot, arena.staged, room.bytes())?;
         let (machine, shape) = (&self.machine, &self.shape);
         let staged = Staged::at(arena.staged, room);
@@ -133,6 +141,9 @@ impl<M: Machine> Accelerated<M> {
             return Ok(());
         }
         self.machine.forget();
+        if let (Some(arena), true) = (session.arena(), training && !session.updated) {
+            session.carried += self.total(arena)?;
+        }
         let place = &mut session.arenas[usize::from(training)];
         *place = None; // the old one must go before the new one comes
         let layers = self.config.num_hidden_layers;
@@ -161,8 +172,11 @@ impl<M: Machine> Accelerated<M> {
         Ok(values)
     }
 
-    fn loss(&self) -> Result<f64, EngineError> {
-        Ok(self.download::<f64>(|arena| arena.head.total, 1)?[0])
+    /// Sum of the losses, not yet divided.
+    fn total(&self, arena: &Arena) -> Result<f64, EngineError> {
+        let mut bytes = [0; 8];
+        self.machine.download(arena.head.total, &mut bytes)?;
+        Ok(f64::from_le_bytes(bytes))
     }
 
     fn logits(&self, batch: &Batch) -> Result<Logits, EngineError> {
@@ -234,24 +248,39 @@ impl<M: Machine> Predictor for Accelerated<M> {
         let part = StepPart { seed: 0, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len() };
         self.run(batch, &part, false)?;
         let known = self.targets(&batch.targets) > 0;
-        let loss_sum = if known { Some(self.loss()?) } else { None };
+        let loss_sum = if known { Some(self.download::<f64>(|arena| arena.head.total, 1)?[0]) } else { None };
         Ok(Prediction { logits: self.logits(batch)?, loss_sum })
     }
 }
 
 impl<M: Machine> Engine for Accelerated<M> {
-    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<f64, EngineError> {
+    fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
         check_batch(batch, &self.config, self.shape.labels)?;
         if self.targets(&batch.targets) == 0 {
             return Err(EngineError::Input("a training batch has hidden targets".into()));
         }
         self.make_training()?;
-        self.run(batch, part, true)?;
-        Ok(self.loss()? / part.sequences as f64)
+        self.run(batch, part, true)
+    }
+
+    fn loss(&self) -> Result<f64, EngineError> {
+        let session = self.session.borrow();
+        let arena = session.arenas[1].as_ref();
+        let own = arena.map(|arena| self.total(arena)).transpose()?.unwrap_or_default();
+        Ok((session.carried + own) / session.sequences.max(1) as f64)
+    }
+
+    fn prepare(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
+        check_batch(batch, &self.config, self.shape.labels)?;
+        let session = self.session.get_mut();
+        let slot = session.send(&self.machine, batch, part)?;
+        session.ahead = Some((batch.clone(), *part, slot));
+        Ok(())
     }
 
     fn update(&mut self, values: &Update) -> Result<f64, EngineError> {
         self.make_training()?;
+        self.session.get_mut().updated = true;
         let flat = self.model.flat();
         self.machine.upload(flat.moves, &moves(values))?;
         update(&self.machine, &flat)?;

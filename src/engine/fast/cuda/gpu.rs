@@ -9,8 +9,9 @@ use super::device::{self, Device, DeviceError};
 use super::engine::{Accelerated, WORKSPACE};
 use super::machine::{Address, Argument, GraphKey, Launch, MOST_ARGUMENTS, Machine, Memory, Product};
 use super::products::Products;
-use super::shape::{Precision, Shape};
+use super::shape::Shape;
 use super::sources::SOURCES;
+use crate::engine::Precision;
 use crate::engine::{EngineError, NamedArray};
 use crate::family::EncoderConfig;
 use crate::task::Head;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most recorded steps that are kept; then all are forgotten.
+/// Most recorded steps that are kept; then the one not used for longest is forgotten.
 const MOST_GRAPHS: usize = 128;
 
 type Kernels = Arc<HashMap<&'static str, CudaFunction>>;
@@ -100,9 +101,24 @@ struct Slot {
     taken: CudaEvent,
 }
 
+/// Recorded steps, `None` for one that has run once, each with when it was last used.
+#[derive(Default)]
+struct Graphs {
+    known: BTreeMap<GraphKey, (Option<CudaGraph>, u64)>,
+    uses: u64,
+}
+
+impl Graphs {
+    /// The key of the one not used for longest, where there are as many as are kept.
+    fn oldest(&self) -> Option<GraphKey> {
+        let oldest = || self.known.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
+        if self.known.len() >= MOST_GRAPHS { oldest() } else { None }
+    }
+}
+
 /// One engine's share of a GPU.
 pub struct Gpu {
-    graphs: RefCell<BTreeMap<GraphKey, Option<CudaGraph>>>,
+    graphs: RefCell<Graphs>,
     slots: RefCell<[Option<Slot>; 2]>,
     workspace: Memory,
     products: Products,
@@ -265,22 +281,27 @@ impl Machine for Gpu {
 
     fn replay(&self, key: GraphKey, work: &mut dyn FnMut() -> Result<(), EngineError>) -> Result<(), EngineError> {
         let mut graphs = self.graphs.borrow_mut();
-        match graphs.get(&key) {
-            Some(Some(graph)) => Ok(graph.launch()?),
-            Some(None) => {
+        graphs.uses += 1;
+        let now = graphs.uses;
+        match graphs.known.get_mut(&key) {
+            Some((Some(graph), used)) => {
+                *used = now;
+                Ok(graph.launch()?)
+            }
+            Some((recorded, used)) => {
                 let graph = self.record(work)?;
                 graph.launch()?;
-                graphs.insert(key, Some(graph));
+                (*recorded, *used) = (Some(graph), now);
                 Ok(())
             }
             None => {
-                if graphs.len() >= MOST_GRAPHS {
+                if let Some(oldest) = graphs.oldest() {
                     self.stream.synchronize()?;
-                    graphs.clear();
+                    graphs.known.remove(&oldest);
                 }
                 // It counts as run only once it has: a recording must find everything loaded.
                 work()?;
-                graphs.insert(key, None);
+                graphs.known.insert(key, (None, now));
                 Ok(())
             }
         }
@@ -289,6 +310,6 @@ impl Machine for Gpu {
     fn forget(&self) {
         // An error here comes back from the next call that waits.
         let _ = self.wait();
-        self.graphs.borrow_mut().clear();
+        self.graphs.borrow_mut().known.clear();
     }
 }

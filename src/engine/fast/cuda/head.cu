@@ -192,5 +192,5 @@ KERNEL(128) sum_losses(const float* losses, double* total, const Step* step) {
         if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
         __syncthreads();
     }
-    if (threadIdx.x == 0) *total = sums[0];
+    if (threadIdx.x == 0) *total += sums[0];
 }

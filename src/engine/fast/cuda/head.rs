@@ -40,7 +40,7 @@ pub struct HeadRoom {
 }
 
 impl<M: Machine> Operations<'_, M> {
-    /// From `z` to logits, losses, their sum and the logits' gradients; `kind` is that of the targets.
+    /// From `z` to logits, losses, their sum (added to `room.total`) and the logits' gradients; `kind` is that of the targets.
     pub fn classify(&self, at: &HeadAt, room: &HeadRoom, dropout: Dropout, kind: u32) -> Result<(), EngineError> {
         let [site, threshold, keep] = dropout.arguments();
         let arguments: [Argument; 13] = [

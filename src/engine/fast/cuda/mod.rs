@@ -47,4 +47,3 @@ mod tests;
 
 pub use engine::Accelerated;
 pub use gpu::{Gpu, SharedGpu};
-pub use shape::Precision;

@@ -6,7 +6,7 @@ use super::head::HeadAt;
 use super::layer_norm::NormAt;
 use super::machine::{Address, Machine, Memory};
 use super::operations::DenseAt;
-use super::shape::Precision;
+use crate::engine::Precision;
 use crate::engine::fast::flat::{ALIGNMENT, Dense, FlatLayout, Norm};
 use crate::engine::{EngineError, NamedArray};
 use crate::family::EncoderConfig;

@@ -3,8 +3,9 @@
 
 use super::batch::{Room, Staged};
 use super::machine::{Address, Argument, Launch, Machine, Product};
-use super::shape::{Precision, Shape};
+use super::shape::Shape;
 use crate::engine::EngineError;
+use crate::engine::Precision;
 use crate::engine::dropout::{self, Site};
 
 /// Threads of a warp.

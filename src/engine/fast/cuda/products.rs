@@ -8,7 +8,7 @@
 use super::device::DeviceError;
 use super::engine::WORKSPACE;
 use super::machine::Product;
-use super::shape::Precision;
+use crate::engine::Precision;
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys;
 use std::cell::RefCell;

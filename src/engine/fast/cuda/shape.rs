@@ -1,40 +1,9 @@
 //! What kernels are compiled for: the widths of a model, its activation, and the precision.
 
 use crate::engine::EngineError;
+use crate::engine::Precision;
 use crate::family::{Activation, EncoderConfig};
 use crate::task::Head;
-
-/// What products are computed in. Sums, reductions, parameters and moments are 32-bit floats always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Precision {
-    /// 32-bit floats throughout, without TF32: for parity with other engines.
-    F32,
-    /// bfloat16 operands and activations.
-    Bf16,
-}
-
-impl Precision {
-    /// The one of a name.
-    pub fn of(name: &str) -> Option<Precision> {
-        [Precision::F32, Precision::Bf16].into_iter().find(|precision| precision.name() == name)
-    }
-
-    /// Name for people and records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
-        }
-    }
-
-    /// Bytes of an activation.
-    pub fn bytes(self) -> usize {
-        match self {
-            Precision::F32 => 4,
-            Precision::Bf16 => 2,
-        }
-    }
-}
 
 /// Widths that are constants of the kernels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

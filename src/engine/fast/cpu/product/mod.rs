@@ -12,6 +12,8 @@
 //! The [`kernel`] owns a tile of 12 rows by one panel: 24 accumulators of the 32 registers of AVX-512. [`blocks`] says
 //! in which order tiles come, [`pack`] how a left factor lies.
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_bf16.rs")]
+mod bf16;
 mod blocks;
 mod kernel;
 mod pack;
@@ -19,6 +21,7 @@ mod pack;
 mod tests;
 
 use super::simd::Isa;
+pub use bf16::available as bf16_available;
 use blocks::Blocks;
 
 /// The left factor, `[m, k]`.
@@ -75,7 +78,7 @@ impl Product<'_> {
             return;
         }
         self.check(isa.width, exact);
-        isa.run(Blocks { product: self, exact });
+        if isa.bf16 { bf16::run(self, exact) } else { isa.run(Blocks { product: self, exact }) }
     }
 
     /// The bounds that the kernel relies on.

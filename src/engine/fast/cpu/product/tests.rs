@@ -24,19 +24,32 @@ fn near(out: &[f32], expected: &[f64], k: usize) {
     }
 }
 
+/// What the factors of a product are rounded to.
+fn rounded(isa: Isa, values: Vec<f32>) -> Vec<f32> {
+    if isa.bf16 { values.into_iter().map(|value| half::bf16::from_f32(value).to_f32()).collect() } else { values }
+}
+
+/// Every instruction set, and bfloat16 where this machine has it: its products of factors that are bfloat16 already lose
+/// nothing but roundings of the sums.
+fn isas() -> Vec<Isa> {
+    let bf16 = bf16_available().then(|| Isa::best().with(crate::engine::Precision::Bf16));
+    Isa::all().into_iter().chain(bf16).collect()
+}
+
 /// `[columns, rows]` of `[rows, columns]`.
 fn transposed(rows: usize, columns: usize, values: &[f32]) -> Vec<f32> {
     (0..rows * columns).map(|at| values[at % rows * columns + at / rows]).collect()
 }
 
-const SHAPES: [(usize, usize, usize); 6] =
-    [(1, 1, 1), (12, 32, 16), (13, 33, 385), (100, 7, 800), (97, 70, 5), (25, 64, 40)];
+const SHAPES: [(usize, usize, usize); 7] =
+    [(1, 1, 1), (12, 32, 16), (13, 33, 385), (100, 7, 800), (97, 70, 5), (25, 64, 40), (64, 64, 1100)];
 
 #[test]
 fn panels_are_the_product_and_the_bias() {
-    for isa in Isa::all() {
+    for isa in isas() {
         for (m, n, k) in SHAPES {
-            let (weight, x, bias) = (random(0, m * k), random(1, n * k), random(2, m));
+            let (weight, x) = (rounded(isa, random(0, m * k)), rounded(isa, random(1, n * k)));
+            let bias = random(2, m);
             let right = to_panels(isa, k, &x); // x is [n, k]: one column a row
             let mut output = vec![f32::NAN; m * n.next_multiple_of(isa.width)];
             let (right_panel, output_panel) = (k * isa.width, m * isa.width);
@@ -63,9 +76,10 @@ fn panels_are_the_product_and_the_bias() {
 
 #[test]
 fn weight_gradients_are_added_exactly_where_they_belong() {
-    for isa in Isa::all() {
+    for isa in isas() {
         for (m, n, k) in SHAPES {
-            let (dy, x) = (random(0, m * k), random(1, n * k)); // [m, k] and [n, k], k tokens
+            // [m, k] and [n, k], k tokens
+            let (dy, x) = (rounded(isa, random(0, m * k)), rounded(isa, random(1, n * k)));
             let left = to_panels(isa, m, &transposed(m, k, &dy));
             let mut right = vec![0.0; n.next_multiple_of(isa.width) * k]; // panels of features: [n / W][k][W]
             for (at, value) in x.iter().enumerate() {
@@ -95,5 +109,26 @@ fn weight_gradients_are_added_exactly_where_they_belong() {
             near(&output[..m * n], &sum, k);
             assert_eq!(output[m * n], before[m * n]);
         }
+    }
+}
+
+/// Values halfway between two of bfloat16 go to the even one, others to the nearer one, as `half` rounds.
+#[test]
+fn factors_are_rounded_to_nearest_even() {
+    let Some(isa) = isas().into_iter().find(|isa| isa.bf16) else { return };
+    let weight: Vec<f32> = (0..512).map(|at| f32::from_bits(0x3f80_0000 + at * 0x2000)).collect();
+    for columns in [false, true] {
+        let mut output = vec![f32::NAN; 512 * isa.width];
+        let left = if columns {
+            Left::Columns { values: &weight, stride: 512 }
+        } else {
+            Left::Rows { values: &weight, stride: 1 }
+        };
+        let right = to_panels(isa, 1, &[1.0]);
+        let (m, n, k, right_panel) = (512, 1, 1, isa.width);
+        let (output_panel, output_row) = (512 * isa.width, isa.width);
+        let (start, output) = (Start::Zero, &mut output);
+        Product { m, n, k, left, right: &right, right_panel, start, output, output_panel, output_row }.run(isa, false);
+        assert_eq!(from_panels(isa, 512, 1, output), rounded(isa, weight.clone()));
     }
 }

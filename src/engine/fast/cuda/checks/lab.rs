@@ -2,11 +2,12 @@
 
 use super::{BF16, F32, Outcome};
 use crate::encode::{Batch, Targets};
+use crate::engine::Precision;
 use crate::engine::dropout::{Masks, Site};
 use crate::engine::fast::cuda::batch::{self, Room, Staged};
 use crate::engine::fast::cuda::machine::{Address, Machine, Memory};
 use crate::engine::fast::cuda::operations::{Dropout, Operations};
-use crate::engine::fast::cuda::shape::{Precision, Shape};
+use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::{EngineError, StepPart};
 use crate::random::{Purpose, Stream};
 use half::bf16;

@@ -11,8 +11,9 @@ mod operations;
 pub mod steps;
 
 use super::machine::Machine;
-use super::shape::{Precision, Shape};
+use super::shape::Shape;
 use crate::engine::EngineError;
+use crate::engine::Precision;
 
 pub use steps::{Case, Widths};
 

@@ -4,13 +4,14 @@ use super::lab::{Lab, PART, column_sums, layer_norm, layer_norm_backward, produc
 use super::{F32, Outcome, attention};
 use crate::encode::Targets;
 use crate::engine::EngineError;
+use crate::engine::Precision;
 use crate::engine::dropout::Site;
 use crate::engine::fast::cuda::embedding::{EmbeddingsAt, Tables};
 use crate::engine::fast::cuda::head::{HeadAt, HeadRoom};
 use crate::engine::fast::cuda::layer_norm::{NormAt, NormKept, ResidualNorm};
 use crate::engine::fast::cuda::machine::{Address, Machine, Product};
 use crate::engine::fast::cuda::operations::{DenseAt, Rows};
-use crate::engine::fast::cuda::shape::{Precision, Shape};
+use crate::engine::fast::cuda::shape::Shape;
 
 type Outcomes = Result<Vec<Outcome>, EngineError>;
 
@@ -255,6 +256,8 @@ fn head<M: Machine>(lab: &Lab<M>, labels: usize) -> Result<(HeadAt, Vec<f64>, Ve
 fn head_room<M: Machine>(lab: &Lab<M>, z: Address) -> Result<HeadRoom, EngineError> {
     let (width, sequences) = (lab.shape.hidden, lab.room.sequences);
     let logits = (sequences * lab.shape.labels).max(2 * lab.room.tokens);
+    let total = lab.poisoned(2, true)?;
+    lab.machine.upload(total, &EARLIER.to_le_bytes())?;
     Ok(HeadRoom {
         z,
         d_z: lab.poisoned(sequences * width, false)?,
@@ -262,7 +265,7 @@ fn head_room<M: Machine>(lab: &Lab<M>, z: Address) -> Result<HeadRoom, EngineErr
         logits: lab.poisoned(logits, true)?,
         d_logits: lab.poisoned(logits, true)?,
         losses: lab.poisoned(sequences, true)?,
-        total: lab.poisoned(2, true)?,
+        total,
     })
 }
 
@@ -274,10 +277,13 @@ fn cross_entropy(logits: &[f64], wanted: usize, factor: f64) -> (f64, Vec<f64>) 
     (largest + total.ln() - logits[wanted], logits.iter().enumerate().map(gradient).collect())
 }
 
+/// Loss of a step's earlier part, to which a part's is added.
+const EARLIER: f64 = 2.5;
+
 fn total<M: Machine>(lab: &Lab<M>, at: Address) -> Result<f64, EngineError> {
     let mut bytes = [0; 8];
     lab.machine.download(at, &mut bytes)?;
-    Ok(f64::from_le_bytes(bytes))
+    Ok(f64::from_le_bytes(bytes) - EARLIER)
 }
 
 fn classify<M: Machine>(lab: &Lab<M>) -> Outcomes {

@@ -2,10 +2,11 @@
 
 use super::{Open, Outcome};
 use crate::encode::{Batch, Targets};
+use crate::engine::Precision;
 use crate::engine::adam::clip_factor;
 use crate::engine::fast::cuda::engine::Accelerated;
 use crate::engine::fast::cuda::machine::Machine;
-use crate::engine::fast::cuda::shape::{Precision, Shape};
+use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::reference::Reference;
 use crate::engine::reference::adam::{self, Slot};
 use crate::engine::weights::{Initialization, starting_values};
@@ -173,7 +174,9 @@ pub fn compare<M: Machine>(open: Open<M>, case: &Case) -> Result<Vec<Outcome>, E
     let (mut ours, mut theirs) = (case.engine(open)?, case.reference()?);
     let (batch, limit) = (case.batch(), case.limit());
     let part = part(batch.len() + 1);
-    let losses = (ours.accumulate(&batch, &part)?, theirs.accumulate(&batch, &part)?);
+    ours.accumulate(&batch, &part)?;
+    theirs.accumulate(&batch, &part)?;
+    let losses = (ours.loss()?, theirs.loss()?);
     let gradients = ours.gradients()?;
     let mut outcomes = vec![
         case.outcome("loss", (losses.0 - losses.1).abs() / losses.1.abs(), limit),
@@ -233,8 +236,8 @@ fn moved(case: &Case, mut values: Vec<NamedArray>, gradients: &[NamedArray], cli
 fn repeats<M: Machine>(engine: &mut Accelerated<M>, batch: &Batch, part: &StepPart) -> Result<bool, EngineError> {
     let mut seen = Vec::new();
     for _ in 0..4 {
-        let loss = engine.accumulate(batch, part)?;
-        seen.push((loss, engine.gradients()?));
+        engine.accumulate(batch, part)?;
+        seen.push((engine.loss()?, engine.gradients()?));
         engine.update(&Update { learning_rate: 0.0, ..UPDATE })?;
     }
     Ok(seen.windows(2).all(|pair| pair[0] == pair[1]))

@@ -5,9 +5,10 @@
 //! as different outcomes when threads run in reverse ([`Emulator::reverse`]).
 
 use super::machine::{Address, Argument, GraphKey, Launch, MOST_ARGUMENTS, Machine, Memory, Product};
-use super::shape::{Precision, Shape};
+use super::shape::Shape;
 use super::sources::SOURCES;
 use crate::engine::EngineError;
+use crate::engine::Precision;
 use half::bf16;
 use sha2::{Digest, Sha256};
 use std::cell::{Cell, RefCell};
