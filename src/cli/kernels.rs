@@ -180,7 +180,7 @@ fn timed(
 }
 
 fn step(engine: &mut Accelerated<Gpu>, batch: &Batch, step: u64) -> Result<(), EngineError> {
-    engine.accumulate(batch, &StepPart { seed: 1, step, first_token: 0, first_sequence: 0, sequences: batch.len() })?;
+    engine.accumulate(batch, &StepPart::whole(1, step, batch))?;
     let (beta1, beta2, epsilon, weight_decay, max_grad_norm) = (0.9, 0.999, 1e-6, 0.01, 1.0);
     let (learning_rate, bias_correction) = (2e-5, true);
     engine

@@ -36,9 +36,6 @@ pub struct ScoreArgs {
     pub na_prob_thresh: Option<f64>,
 }
 
-/// Tags of `conll2003` by their number on the hub.
-const CONLL_TAGS: [&str; 9] = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"];
-
 /// Seed of the intervals that the text form shows.
 const INTERVAL_SEED: u64 = 1;
 
@@ -55,7 +52,8 @@ pub fn run(args: &ScoreArgs, console: &Console) -> Result<Exit, CliError> {
     let outcome = match scored {
         Scored::Classification(task) => classification(args, task)?,
         Scored::Regression(task) => regression(args, task)?,
-        Scored::Tagging => tagging(args)?,
+        Scored::Tagging(task) => tagging(args, task)?,
+        Scored::Endings(task) => endings(args, task)?,
         Scored::SquadV1 => squad_v1(args, console)?,
         Scored::SquadV2 => squad_v2(args, console)?,
     };
@@ -83,25 +81,25 @@ fn check_threshold_flags(args: &ScoreArgs, scored: &Scored) -> Result<(), CliErr
 enum Scored {
     Classification(&'static Task),
     Regression(&'static Task),
-    Tagging,
+    Tagging(&'static Task),
+    Endings(&'static Task),
     SquadV1,
     SquadV2,
 }
 
 impl Scored {
     fn find(name: &str) -> Result<Scored, CliError> {
-        if name == "conll2003" {
-            return Ok(Scored::Tagging);
-        }
         let task = task::find(name).ok_or_else(|| {
             let known: Vec<&str> = task::TASKS.iter().map(|task| task.name).collect();
-            usage(format!("unknown task `{name}`, expected one of {}, conll2003", known.join(", ")))
+            usage(format!("unknown task `{name}`, expected one of {}", known.join(", ")))
         })?;
         Ok(match (task.head, task.schema) {
             (Head::Span, Schema::Question { unanswerable: true }) => Scored::SquadV2,
             (Head::Span, _) => Scored::SquadV1,
             (Head::Regression, _) => Scored::Regression(task),
-            (Head::Classification, _) => Scored::Classification(task),
+            (Head::Tokens, _) => Scored::Tagging(task),
+            (Head::Choice, _) => Scored::Endings(task),
+            _ => Scored::Classification(task),
         })
     }
 }
@@ -146,9 +144,9 @@ fn regression(args: &ScoreArgs, task: &Task) -> Result<Outcome, CliError> {
     Ok(fractions(task.name, labels.len(), &regression_scores(task.metrics, &predictions, &labels), &intervals))
 }
 
-fn tagging(args: &ScoreArgs) -> Result<Outcome, CliError> {
+fn tagging(args: &ScoreArgs, task: &Task) -> Result<Outcome, CliError> {
     let (predictions, references) = read_rows(args)?;
-    let tags = |text: &str| text.split_whitespace().map(tag).collect::<Result<Vec<_>, _>>();
+    let tags = |text: &str| text.split_whitespace().map(|text| tag(task.labels, text)).collect::<Result<Vec<_>, _>>();
     let predicted = values(&args.predictions, &predictions, tags)?;
     let gold = values(&args.references, &references, tags)?;
     let mut sentences = Vec::with_capacity(gold.len());
@@ -159,14 +157,23 @@ fn tagging(args: &ScoreArgs) -> Result<Outcome, CliError> {
         }
         sentences.push(EntityCounts::of_sentence(predicted, gold).map_err(usage)?);
     }
-    let f1 = |multiplicities: &[u32]| {
-        let mut total = EntityCounts::default();
-        sentences.iter().zip(multiplicities).for_each(|(&sentence, &times)| total.add(sentence, times as usize));
-        total.f1()
+    let scores = vec![(Metric::EntityF1, Some(EntityCounts::total(&sentences).f1()))];
+    let interval = interval::of_entities(&sentences, INTERVAL_SEED);
+    Ok(fractions(task.name, sentences.len(), &scores, &[interval]))
+}
+
+/// The number of an ending.
+fn endings(args: &ScoreArgs, task: &Task) -> Result<Outcome, CliError> {
+    let count = if let Schema::Endings { endings, .. } = task.schema { endings.len() } else { 0 };
+    let ending = |text: &str| {
+        let known = text.parse().ok().filter(|&number: &u32| (number as usize) < count);
+        known.ok_or_else(|| format!("found `{text}`, expected the number of an ending, 0 to {}", count - 1))
     };
-    let scores = vec![(Metric::EntityF1, Some(f1(&vec![1; sentences.len()])))];
-    let interval = interval::bootstrap(sentences.len(), INTERVAL_SEED, |multiplicities| Some(f1(multiplicities)));
-    Ok(fractions("conll2003", sentences.len(), &scores, &[interval]))
+    let (predictions, references) = read_rows(args)?;
+    let predictions = values(&args.predictions, &predictions, ending)?;
+    let labels = values(&args.references, &references, ending)?;
+    let intervals = interval::of_classification(task.metrics, &predictions, &labels, INTERVAL_SEED);
+    Ok(fractions(task.name, labels.len(), &classification_scores(task.metrics, &predictions, &labels), &intervals))
 }
 
 /// A label by its name or its number.
@@ -185,8 +192,8 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 /// A tag as written, or by its number on the hub.
-fn tag(text: &str) -> Result<String, String> {
-    let by_number = text.parse().ok().and_then(|number: usize| CONLL_TAGS.get(number));
+fn tag(labels: &[&str], text: &str) -> Result<String, String> {
+    let by_number = text.parse().ok().and_then(|number: usize| labels.get(number));
     let tag = by_number.map_or(text, |tag| tag).to_string();
     crate::score::entity::entities(&[&tag]).map_err(|error| error.to_string())?;
     Ok(tag)

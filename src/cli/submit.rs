@@ -70,7 +70,7 @@ fn write(best: &[(&'static Task, &Record)], runs: &Path, out: &Path) -> Result<S
         if task.head == Head::Span {
             let predictions = run_folder::squad_predictions(&folder, task).map_err(refused)?;
             submission.files.extend(write_squad(&out.join(task.name), &predictions).map_err(refused)?);
-        } else {
+        } else if !task.server_files.is_empty() {
             glue.extend(run_folder::glue_predictions(&folder, task).map_err(refused)?);
         }
     }
@@ -114,7 +114,7 @@ impl Submission {
 fn predict(best: &[(&'static Task, &Record)], output: &Output, args: &SubmitArgs) -> Result<(), CliError> {
     let hub = hub(args.hub.as_deref(), args.offline, Pins::default(), Patience::Usual)?;
     let inputs = Inputs::new(hub.as_ref(), output.cache.clone(), &Silent);
-    for (task, record) in best.iter().filter(|(task, _)| task.head != Head::Span) {
+    for (task, record) in best.iter().filter(|(task, _)| !task.server_files.is_empty()) {
         let named = |split: &Split| output.runs.join(&record.id).join(format!("predictions.{}.csv", split.name));
         let missing = task.splits_with(SplitRole::Test).any(|split| !named(split).exists());
         if missing {

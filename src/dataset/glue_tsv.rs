@@ -147,6 +147,7 @@ impl Columns {
             id: row.to_string(),
             first: texts.next().expect("every layout has a text column"),
             second: texts.next(),
+            parts: Vec::new(),
             label: self.label(tsv, task, split, line)?,
         })
     }

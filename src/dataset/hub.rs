@@ -22,6 +22,7 @@ pub(super) fn read(path: &Path, task: &Task, split: &Split) -> Result<Loaded, Da
         id: index.to_string(),
         first,
         second: second.as_mut().and_then(Iterator::next),
+        parts: Vec::new(),
         label,
     });
     Ok(Loaded { examples: examples.collect(), path: path.to_owned(), warnings: Vec::new() })

@@ -21,6 +21,16 @@ pub(super) fn class(task: &Task, split: &Split, number: i64, at: &At) -> Result<
     Ok(Some(Label::Class(class)))
 }
 
+/// One of so many endings; -1 is hidden.
+pub(super) fn choice(split: &Split, endings: usize, number: i64, at: &At) -> Result<Option<Label>, DatasetError> {
+    if number == -1 {
+        return hidden(split, at);
+    }
+    let known = u32::try_from(number).ok().filter(|&choice| (choice as usize) < endings);
+    let wrong = || at.wrong(format!("label {number}"), format!("0 to {} or, where it is hidden, -1", endings - 1));
+    known.map(|choice| Some(Label::Class(choice))).ok_or_else(wrong)
+}
+
 /// A class from its name. There is no name for a hidden label: such files leave the column out.
 pub(super) fn named(task: &Task, name: &str, at: &At) -> Result<Option<Label>, DatasetError> {
     let index = task.labels.iter().position(|label| *label == name);

@@ -9,6 +9,7 @@ mod error;
 mod glue_tsv;
 mod hub;
 mod label;
+mod lists;
 mod parquet;
 mod release;
 mod squad;
@@ -38,10 +39,12 @@ pub enum Label {
     Value(f32),
     /// Gold answers; none means unanswerable.
     Answers(Vec<Answer>),
+    /// Of each word, an index into the task's labels.
+    Tags(Vec<u32>),
 }
 
 /// One row of a data set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Example {
     /// The row's id: `idx` of GLUE, the question id of SQuAD.
     pub id: String,
@@ -49,6 +52,8 @@ pub struct Example {
     pub first: String,
     /// The second text of a pair, or the context.
     pub second: Option<String>,
+    /// The words of a tagged sentence, or the endings to choose from, each with its beginning.
+    pub parts: Vec<String>,
     /// `None` where the label is hidden.
     pub label: Option<Label>,
 }
@@ -125,6 +130,9 @@ fn load(task: &Task, split: &Split, location: &Location) -> Result<Loaded, Datas
         (Location::Folder(folder), Schema::Question { .. }) => {
             squad::read_json(&squad::split_path(task, split, folder)?, task)
         }
+        (Location::Folder(folder), Schema::Tagged { .. } | Schema::Endings { .. }) => {
+            load_file(&folder.join(task.split_file(split.name)), task, split, false)
+        }
         (Location::Folder(folder), _) => glue_tsv::read_folder(folder, task, split),
         (Location::File(path), schema) => load_file(path, task, split, matches!(schema, Schema::Question { .. })),
     }
@@ -136,9 +144,15 @@ fn load_file(path: &Path, task: &Task, split: &Split, questions: bool) -> Result
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match (extension, questions) {
         ("json", true) => squad::read_json(path, task),
-        ("tsv" | "txt", false) => glue_tsv::read_file(path, task, split),
+        ("tsv" | "txt", false) if !task.schema.text_columns().is_empty() => glue_tsv::read_file(path, task, split),
         ("json" | "tsv" | "txt", _) => Err(DatasetError::Format { path: path.to_owned(), task: task.name }),
         (_, true) => squad::read_parquet(path, task),
-        (_, false) => hub::read(path, task, split),
+        (_, false) => match task.schema {
+            Schema::Tagged { words, tags } => lists::read_tagged(path, task, (words, tags)),
+            Schema::Endings { text, beginning, endings } => {
+                lists::read_endings(path, split, (text, beginning, endings))
+            }
+            _ => hub::read(path, task, split),
+        },
     }
 }

@@ -53,6 +53,13 @@ impl Table {
         names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
     }
 
+    /// The names of the numbers in a column of lists, if the file says them.
+    pub fn item_names(&self, column: &str) -> Option<Vec<String>> {
+        let features = self.features.as_ref()?;
+        let names = |path: &str| features.pointer(&format!("/info/features/{column}/{path}names"))?.as_array();
+        names("feature/").or_else(|| names(""))?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+    }
+
     /// A column by name.
     pub fn column(&self, name: &str) -> Result<&Column, DatasetError> {
         self.frame.column(name).map_err(|_| DatasetError::MissingColumn {

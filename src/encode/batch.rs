@@ -4,8 +4,11 @@
 
 use super::Features;
 
+/// A token without a label: special tokens, and all but a word's first.
+pub const UNLABELLED: u32 = u32::MAX;
+
 /// What is to be predicted of one sequence.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// Index of a label.
     Class(u32),
@@ -13,6 +16,33 @@ pub enum Target {
     Value(f32),
     /// First and last token of the answer in the sequence; (0, 0), the `[CLS]` token, for none.
     Span(u32, u32),
+    /// A label for each token, or [`UNLABELLED`].
+    Tokens(Vec<u32>),
+    /// Of an example of several sequences, which is right; each of them says so.
+    Choice {
+        /// Sequences of an example.
+        of: u32,
+        /// The right one.
+        right: u32,
+    },
+    /// Of pre-training.
+    Masked {
+        /// Places that are to be predicted, ascending, and the words that stood there.
+        words: Vec<(u32, u32)>,
+        /// 0 where the second part is the next one, 1 where it is a random one; `None` where that is not asked.
+        next: Option<u32>,
+    },
+}
+
+impl Target {
+    /// Labelled tokens, of targets that have a label each.
+    pub fn labelled(&self) -> usize {
+        match self {
+            Target::Tokens(labels) => labels.iter().filter(|label| **label != UNLABELLED).count(),
+            Target::Masked { words, .. } => words.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// The targets of a batch, all of one kind.
@@ -26,6 +56,17 @@ pub enum Targets {
     Values(Vec<f32>),
     /// First and last answer token of each sequence, `[B]`.
     Spans(Vec<(u32, u32)>),
+    /// A label for each token, or [`UNLABELLED`]: `[T]`.
+    Tokens(Vec<u32>),
+    /// Right sequence of each example; an example is as many sequences as divide the batch evenly: `[B / choices]`.
+    Choices(Vec<u32>),
+    /// Of pre-training.
+    Masked {
+        /// Tokens to be predicted, ascending, `[M]`, each less than T, and the words that stood there.
+        words: Vec<(u32, u32)>,
+        /// Whether each second part is the next one (0) or not (1): `[B]`, or none.
+        next: Vec<u32>,
+    },
 }
 
 /// Sequences end to end.
@@ -55,9 +96,9 @@ impl Batch {
             batch.input_ids.extend(&sequence.input_ids);
             batch.token_type_ids.extend(&sequence.token_type_ids);
             batch.cumulative_lengths.push(batch.input_ids.len() as u32);
-            targets.push(sequence.target);
+            targets.push(sequence.target.as_ref());
         }
-        batch.targets = Targets::collect(&targets);
+        batch.targets = Targets::collect(&targets, &batch.cumulative_lengths);
         batch
     }
 
@@ -83,30 +124,73 @@ impl Batch {
 }
 
 impl Targets {
-    fn collect(targets: &[Option<Target>]) -> Targets {
-        let all = |pick: fn(&Target) -> bool| targets.iter().all(|target| target.as_ref().is_some_and(pick));
-        if targets.is_empty() {
-            Targets::Hidden
-        } else if all(|target| matches!(target, Target::Class(_))) {
-            Targets::Classes(classes(targets))
-        } else if all(|target| matches!(target, Target::Value(_))) {
-            Targets::Values(values(targets))
-        } else if all(|target| matches!(target, Target::Span(..))) {
-            Targets::Spans(spans(targets))
-        } else {
-            Targets::Hidden
+    fn collect(targets: &[Option<&Target>], starts: &[u32]) -> Targets {
+        let known: Option<Vec<&Target>> = targets.iter().copied().collect();
+        known
+            .filter(|known| !known.is_empty())
+            .and_then(|known| Self::of_kind(&known, starts))
+            .unwrap_or(Targets::Hidden)
+    }
+
+    /// The targets together, if all are of the first one's kind.
+    fn of_kind(targets: &[&Target], starts: &[u32]) -> Option<Targets> {
+        let each = targets.iter();
+        Some(match targets[0] {
+            Target::Class(_) => Targets::Classes(
+                each.map(|t| if let Target::Class(c) = t { Some(*c) } else { None }).collect::<Option<_>>()?,
+            ),
+            Target::Value(_) => Targets::Values(
+                each.map(|t| if let Target::Value(v) = t { Some(*v) } else { None }).collect::<Option<_>>()?,
+            ),
+            Target::Span(..) => Targets::Spans(
+                each.map(|t| if let Target::Span(s, e) = t { Some((*s, *e)) } else { None }).collect::<Option<_>>()?,
+            ),
+            Target::Tokens(_) => Targets::Tokens(
+                each.map(|t| if let Target::Tokens(labels) = t { Some(labels.as_slice()) } else { None })
+                    .collect::<Option<Vec<_>>>()?
+                    .concat(),
+            ),
+            Target::Choice { of, .. } => choices(targets, *of as usize)?,
+            Target::Masked { .. } => masked(targets, starts)?,
+        })
+    }
+
+    /// Sequences of an example, where that is more than one.
+    pub fn choices(&self, sequences: usize) -> usize {
+        match self {
+            Targets::Choices(right) if !right.is_empty() => sequences / right.len(),
+            _ => 1,
+        }
+    }
+
+    /// Labelled tokens, of targets that have a label each.
+    pub fn labelled(&self) -> usize {
+        match self {
+            Targets::Tokens(labels) => labels.iter().filter(|label| **label != UNLABELLED).count(),
+            Targets::Masked { words, .. } => words.len(),
+            _ => 0,
         }
     }
 }
 
-fn classes(targets: &[Option<Target>]) -> Vec<u32> {
-    targets.iter().filter_map(|t| if let Some(Target::Class(class)) = t { Some(*class) } else { None }).collect()
+/// One entry an example; `None` unless the batch is whole examples of `of` sequences that agree.
+fn choices(targets: &[&Target], of: usize) -> Option<Targets> {
+    let whole = of > 0 && targets.len().is_multiple_of(of);
+    let example = |own: &[&Target]| match own[0] {
+        Target::Choice { right, .. } if own.iter().all(|target| *target == own[0]) => Some(*right),
+        _ => None,
+    };
+    if whole { targets.chunks(of).map(example).collect::<Option<_>>().map(Targets::Choices) } else { None }
 }
 
-fn values(targets: &[Option<Target>]) -> Vec<f32> {
-    targets.iter().filter_map(|t| if let Some(Target::Value(value)) = t { Some(*value) } else { None }).collect()
-}
-
-fn spans(targets: &[Option<Target>]) -> Vec<(u32, u32)> {
-    targets.iter().filter_map(|t| if let Some(Target::Span(s, e)) = t { Some((*s, *e)) } else { None }).collect()
+/// Places counted from the batch's beginning. The next sentence is asked of all sequences or of none.
+fn masked(targets: &[&Target], starts: &[u32]) -> Option<Targets> {
+    let (mut all, mut answers) = (Vec::new(), Vec::new());
+    for (target, start) in targets.iter().zip(starts) {
+        let Target::Masked { words, next } = target else { return None };
+        all.extend(words.iter().map(|(place, word)| (start + place, *word)));
+        answers.extend(next);
+    }
+    let asked = answers.is_empty() || answers.len() == targets.len();
+    asked.then_some(Targets::Masked { words: all, next: answers })
 }

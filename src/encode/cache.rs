@@ -20,7 +20,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// Raised when the file format changes, or the code makes other tokens of the same input.
-pub const CACHE_FORMAT: u32 = 1;
+pub const CACHE_FORMAT: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"repro-en";
 
@@ -60,6 +60,8 @@ pub fn cache_key(tokenizer: &Tokenizer, task: &Task, examples: &[Example], setti
         text(&mut hash, &example.first);
         hash.update([u8::from(example.second.is_some())]);
         example.second.iter().for_each(|second| text(&mut hash, second));
+        hash.update((example.parts.len() as u64).to_le_bytes());
+        example.parts.iter().for_each(|part| text(&mut hash, part));
         label(&mut hash, example.label.as_ref());
     }
     hash.finalize().into()
@@ -83,6 +85,10 @@ fn label(hash: &mut Sha256, label: Option<&Label>) {
                 hash.update((answer.start as u64).to_le_bytes());
                 text(hash, &answer.text);
             }
+        }
+        Some(Label::Tags(tags)) => {
+            hash.update([4]);
+            tags.iter().for_each(|tag| hash.update(tag.to_le_bytes()));
         }
     }
 }

@@ -54,12 +54,26 @@ fn write_features(out: &mut Vec<u8>, features: &Features) {
     number(out, features.example as u64);
     number(out, features.input_ids.len() as u64);
     features.input_ids.iter().chain(&features.token_type_ids).for_each(|id| number(out, u64::from(*id)));
-    match features.target {
+    match &features.target {
         None => number(out, 0),
-        Some(Target::Class(class)) => [1, u64::from(class)].into_iter().for_each(|value| number(out, value)),
+        Some(Target::Class(class)) => [1, u64::from(*class)].into_iter().for_each(|value| number(out, value)),
         Some(Target::Value(value)) => [2, u64::from(value.to_bits())].into_iter().for_each(|value| number(out, value)),
         Some(Target::Span(start, end)) => {
-            [3, u64::from(start), u64::from(end)].into_iter().for_each(|value| number(out, value));
+            [3, u64::from(*start), u64::from(*end)].into_iter().for_each(|value| number(out, value));
+        }
+        Some(Target::Tokens(labels)) => {
+            number(out, 4);
+            // One more, so that no label is the small number 0.
+            labels.iter().for_each(|label| number(out, u64::from(label.wrapping_add(1))));
+        }
+        Some(Target::Choice { of, right }) => {
+            [5, u64::from(*of), u64::from(*right)].into_iter().for_each(|value| number(out, value));
+        }
+        Some(Target::Masked { words, next }) => {
+            [6, words.len() as u64, next.map_or(0, |next| 1 + u64::from(next))]
+                .into_iter()
+                .for_each(|n| number(out, n));
+            words.iter().flat_map(|(place, word)| [*place, *word]).for_each(|value| number(out, u64::from(value)));
         }
     }
     match &features.window {
@@ -120,6 +134,13 @@ impl Reader<'_> {
         (0..count).map(|_| self.small()).collect()
     }
 
+    fn masked(&mut self) -> Option<Target> {
+        let (count, next) = (self.size()?, self.small()?);
+        let both = self.smalls(2 * count)?;
+        let words = both.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+        Some(Target::Masked { words, next: next.checked_sub(1) })
+    }
+
     fn features(&mut self) -> Option<Features> {
         let (example, length) = (self.size()?, self.size()?);
         let input_ids = self.smalls(length)?;
@@ -129,6 +150,9 @@ impl Reader<'_> {
             1 => Some(Target::Class(self.small()?)),
             2 => Some(Target::Value(f32::from_bits(self.small()?))),
             3 => Some(Target::Span(self.small()?, self.small()?)),
+            4 => Some(Target::Tokens(self.smalls(length)?.into_iter().map(|label| label.wrapping_sub(1)).collect())),
+            5 => Some(Target::Choice { of: self.small()?, right: self.small()? }),
+            6 => Some(self.masked()?),
             _ => return None,
         };
         let window = match self.number()? {
@@ -170,8 +194,26 @@ mod tests {
         let window = Window { first_context_token: 2, offsets, max_context: vec![true, false, true, true] };
         let windowed = Features { target: Some(Target::Span(2, 70_000)), window: Some(window), ..plain.clone() };
         let class = Features { target: Some(Target::Class(u32::MAX)), ..plain.clone() };
+        let labels = vec![crate::encode::UNLABELLED, 0, 8].into_iter().cycle().take(plain.input_ids.len()).collect();
+        let tagged = Features { target: Some(Target::Tokens(labels)), ..plain.clone() };
+        let choice = Features { target: Some(Target::Choice { of: 4, right: 3 }), ..plain.clone() };
+        let words = vec![(1, 70_000), (2, 0)];
+        let masked = Features { target: Some(Target::Masked { words: words.clone(), next: Some(1) }), ..plain.clone() };
+        let unasked = Features { target: Some(Target::Masked { words, next: None }), ..plain.clone() };
         let report = EncodingCounts { examples: 3, sequences: 4, tokens: 12, truncated: 1, answers_lost: 2 };
-        Encoded { features: vec![plain.clone(), windowed, class, Features { target: None, ..plain }], report }
+        Encoded {
+            features: vec![
+                plain.clone(),
+                windowed,
+                class,
+                tagged,
+                choice,
+                masked,
+                unasked,
+                Features { target: None, ..plain },
+            ],
+            report,
+        }
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl Layout {
         (ids, type_ids)
     }
 
+    /// Position of a single text's first token.
+    pub fn first_start(&self) -> usize {
+        self.single.iter().take_while(|slot| matches!(slot, Slot::Special { .. })).count()
+    }
+
     /// Position of the second text's first token in a pair whose first text has that many tokens.
     pub fn second_start(&self, first_tokens: usize) -> usize {
         let before = self.pair.iter().take_while(|slot| !matches!(slot, Slot::Text { index: 1, .. }));

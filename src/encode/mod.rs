@@ -18,8 +18,9 @@ mod tokenizer;
 mod truncate;
 mod windows;
 mod wordpiece;
+mod words;
 
-pub use batch::{Batch, Target, Targets};
+pub use batch::{Batch, Target, Targets, UNLABELLED};
 pub use cache::{CACHE_FORMAT, cache_key, cached_split};
 pub use error::EncodeError;
 pub use layout::{Layout, Slot};
@@ -55,6 +56,12 @@ pub struct Features {
     pub target: Option<Target>,
     /// SQuAD only.
     pub window: Option<Window>,
+}
+
+/// Sequences that are predicted together: one, or one for each ending of an example. Windows of a passage are apart.
+pub fn sequences_of_an_example(features: &[Features]) -> usize {
+    let together = |own: &&Features| own.window.is_none() && own.example == features[0].example;
+    features.iter().take_while(together).count().max(1)
 }
 
 /// The values of a recipe that decide which token ids an example becomes.

@@ -4,7 +4,7 @@
 
 use super::sequence::Sequence;
 use super::windows::Windows;
-use super::{EncodeError, EncodeSettings, Encoded, Features, Target, Tokenizer};
+use super::{EncodeError, EncodeSettings, Encoded, Features, Target, Tokenizer, words};
 use crate::dataset::{Example, Label};
 use crate::event::{Event, Observer, Stage};
 use crate::task::{Head, Schema, Task};
@@ -14,10 +14,10 @@ use rayon::prelude::*;
 const BATCH: usize = 4096;
 
 /// What one example became.
-struct One {
-    features: Vec<Features>,
-    truncated: bool,
-    answer_lost: bool,
+pub(super) struct One {
+    pub features: Vec<Features>,
+    pub truncated: bool,
+    pub answer_lost: bool,
 }
 
 /// Neighbouring examples about one context, and the index of the first of them in the split.
@@ -26,7 +26,7 @@ struct Group<'a> {
     examples: &'a [Example],
 }
 
-/// Encodes a split: one sequence an example, or one a window for SQuAD.
+/// Encodes a split: one sequence an example, one a window for SQuAD, one an ending where there are several.
 ///
 /// The first failing example, in the split's order, is the one that is reported.
 pub fn encode_split(
@@ -85,7 +85,37 @@ fn encode_group(
         let question = |(index, example)| encode_question(tokenizer, task, index, example, &context, settings);
         return indexed.map(question).collect();
     }
-    indexed.map(|(index, example)| encode_texts(tokenizer, task, index, example, settings)).collect()
+    let one = |(index, example)| match task.schema {
+        Schema::Tagged { .. } => words::encode(tokenizer, task, index, example, settings),
+        Schema::Endings { .. } => encode_endings(tokenizer, task, index, example, settings),
+        _ => encode_texts(tokenizer, task, index, example, settings),
+    };
+    indexed.map(one).collect()
+}
+
+/// A sequence for each ending, which says which one of them is right.
+fn encode_endings(
+    tokenizer: &Tokenizer,
+    task: &Task,
+    index: usize,
+    example: &Example,
+    settings: &EncodeSettings,
+) -> Result<One, EncodeError> {
+    let of = example.parts.len() as u32;
+    let target = match &example.label {
+        None => None,
+        Some(Label::Class(right)) => Some(Target::Choice { of, right: *right }),
+        Some(other) => return Err(wrong_row(task, example, "a choice", kind(other))),
+    };
+    let mut one = One { features: Vec::new(), truncated: false, answer_lost: false };
+    for ending in &example.parts {
+        let (texts, cut) = ((example.first.as_str(), Some(ending.as_str())), settings.truncation.into());
+        let sequence = Sequence::encode(tokenizer, &example.id, texts, settings.max_seq_length, cut)?;
+        one.truncated |= sequence.truncated;
+        let Sequence { input_ids, token_type_ids, .. } = sequence;
+        one.features.push(Features { example: index, input_ids, token_type_ids, target: target.clone(), window: None });
+    }
+    Ok(one)
 }
 
 fn encode_texts(
@@ -143,14 +173,15 @@ fn second<'a>(task: &Task, example: &'a Example) -> Result<&'a str, EncodeError>
     example.second.as_deref().ok_or_else(|| wrong_row(task, example, "two texts", "one text"))
 }
 
-fn wrong_row(task: &Task, example: &Example, expected: &'static str, found: &'static str) -> EncodeError {
+pub(super) fn wrong_row(task: &Task, example: &Example, expected: &'static str, found: &'static str) -> EncodeError {
     EncodeError::Row { id: example.id.clone(), task: task.name, expected, found }
 }
 
-fn kind(label: &Label) -> &'static str {
+pub(super) fn kind(label: &Label) -> &'static str {
     match label {
         Label::Class(_) => "a class",
         Label::Value(_) => "a number",
         Label::Answers(_) => "answers",
+        Label::Tags(_) => "tags",
     }
 }

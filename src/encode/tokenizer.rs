@@ -97,6 +97,11 @@ impl Tokenizer {
         Err(EncodeError::VocabularyTooLarge { highest: self.highest_id, vocab_size })
     }
 
+    /// The id of a token, if the vocabulary has it.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     /// The token ids of a text, special tokens excluded.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = self.inner.encode_fast(text, false).map_err(|error| error.to_string())?;

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn masks(first_token: usize) -> Masks {
-        Masks::new(&StepPart { seed: 1, step: 2, first_token, first_sequence: 0, sequences: 1 })
+        Masks::new(&StepPart { seed: 1, step: 2, first_token, first_sequence: 0, sequences: 1, labelled: 0 })
     }
 
     #[test]

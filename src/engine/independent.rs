@@ -31,7 +31,7 @@ impl Independent {
         let weights = read("model.safetensors")?;
         let variables = candle_nn::VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?;
         let hidden = config.hidden_size;
-        let (path, pooled) = if head == Head::Span { ("qa_outputs", false) } else { ("classifier", true) };
+        let (path, pooled) = (if head == Head::Span { "qa_outputs" } else { "classifier" }, head.pools());
         let bias = variables.get_unchecked(&format!("{path}.bias"))?;
         let weight = variables.get((bias.elem_count(), hidden), &format!("{path}.weight"))?;
         let pooler = |name: &str, shape: &[usize]| variables.get(shape, &format!("bert.pooler.dense.{name}"));

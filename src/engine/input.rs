@@ -1,7 +1,7 @@
 //! What every engine refuses before it computes: ids, lengths and targets that do not fit the model.
 
 use super::{EngineError, NamedArray};
-use crate::encode::{Batch, Targets};
+use crate::encode::{Batch, Targets, UNLABELLED};
 use crate::family::{EncoderConfig, Parameter};
 
 /// Refuses a batch that does not fit the model.
@@ -18,7 +18,7 @@ pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> 
     if longest > limit {
         return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
     }
-    check_targets(batch, num_labels)
+    check_targets(batch, config.vocab_size, num_labels)
 }
 
 /// Refuses arrays that are not those of a model, in order.
@@ -42,7 +42,7 @@ fn check_ids(what: &str, ids: &[u32], limit: usize) -> Result<(), EngineError> {
     }
 }
 
-fn check_targets(batch: &Batch, num_labels: usize) -> Result<(), EngineError> {
+fn check_targets(batch: &Batch, vocab_size: usize, num_labels: usize) -> Result<(), EngineError> {
     let mut lengths = batch.lengths();
     match &batch.targets {
         Targets::Classes(classes) => check_ids("label", classes, num_labels),
@@ -50,6 +50,28 @@ fn check_targets(batch: &Batch, num_labels: usize) -> Result<(), EngineError> {
             let length = lengths.next().unwrap_or(0);
             check_ids("answer token", &[span.0, span.1], length)
         }),
+        Targets::Tokens(labels) => {
+            check_count("labels", labels.len(), batch.tokens())?;
+            labels.iter().filter(|label| **label != UNLABELLED).try_for_each(|l| check_ids("label", &[*l], num_labels))
+        }
+        Targets::Choices(right) => {
+            let choices = batch.targets.choices(batch.len());
+            check_count("sequences", batch.len(), choices * right.len())?;
+            check_ids("choice", right, choices)
+        }
+        Targets::Masked { words, next } => {
+            check_ids("next-sentence label", next, 2)?;
+            let ascending = words.windows(2).all(|pair| pair[0].0 < pair[1].0);
+            let inside = words.last().is_none_or(|(token, _)| (*token as usize) < batch.tokens());
+            if !(ascending && inside) {
+                return Err(EngineError::Input("masked tokens are not in order inside the batch".into()));
+            }
+            words.iter().try_for_each(|(_, word)| check_ids("masked word", &[*word], vocab_size))
+        }
         Targets::Values(_) | Targets::Hidden => Ok(()),
     }
+}
+
+fn check_count(what: &str, found: usize, expected: usize) -> Result<(), EngineError> {
+    if found == expected { Ok(()) } else { Err(EngineError::Input(format!("{found} {what}, expected {expected}"))) }
 }

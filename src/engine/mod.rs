@@ -14,7 +14,7 @@ pub mod processor;
 pub mod reference;
 pub mod weights;
 
-use crate::encode::Batch;
+use crate::encode::{Batch, Targets};
 use crate::family::EncoderConfig;
 use crate::plan::EngineKind;
 use crate::task::Head;
@@ -32,8 +32,18 @@ pub struct StepPart {
     pub first_token: usize,
     /// Sequences of the step's earlier micro-batches.
     pub first_sequence: usize,
-    /// Sequences of the whole step: the loss is their mean.
+    /// Sequences of the whole step: the loss is their mean; with several to an example, the examples'.
     pub sequences: usize,
+    /// Labelled tokens of the whole step: the loss of a head with labels for tokens is their mean.
+    pub labelled: usize,
+}
+
+impl StepPart {
+    /// A batch that is the whole step.
+    pub fn whole(seed: u64, step: u64, batch: &Batch) -> StepPart {
+        let labelled = batch.targets.labelled();
+        StepPart { seed, step, first_token: 0, first_sequence: 0, sequences: batch.len(), labelled }
+    }
 }
 
 /// Values of one update.
@@ -64,6 +74,10 @@ pub enum Logits {
     Sequence(Vec<Vec<f32>>),
     /// Start and end logits of each sequence's own tokens, `[B][length]` each.
     Span { start: Vec<Vec<f32>>, end: Vec<Vec<f32>> },
+    /// Labels of each sequence's own tokens, `[B][length · labels]`, token after token.
+    Tokens(Vec<Vec<f32>>),
+    /// The vocabulary at each masked token, `[M][V]`, and whether the next sentence follows, `[B][2]`.
+    Masked { words: Vec<Vec<f32>>, next: Vec<Vec<f32>> },
 }
 
 /// A batch predicted.
@@ -71,8 +85,33 @@ pub enum Logits {
 pub struct Prediction {
     /// Head outputs.
     pub logits: Logits,
-    /// Sum over the sequences of their losses; `None` where targets are hidden.
+    /// Sum of the losses of the sequences, of the labelled tokens, or of the examples where those are several sequences;
+    /// of pre-training the step's loss times the sequences. `None` where targets are hidden.
     pub loss_sum: Option<f64>,
+}
+
+/// What sums of losses are divided by.
+#[derive(Clone, Copy, Debug)]
+struct Divisors {
+    /// Those of sequences, or of examples of several sequences.
+    sequences: f64,
+    /// Those of labelled tokens.
+    labelled: f64,
+}
+
+impl Divisors {
+    /// Of a part of a step: the whole step's.
+    fn of_step(part: &StepPart, batch: &Batch) -> Divisors {
+        let examples = part.sequences / batch.targets.choices(batch.len());
+        Divisors { sequences: examples as f64, labelled: part.labelled.max(1) as f64 }
+    }
+
+    /// Of a batch by itself, whose loss is a sum ([`Prediction::loss_sum`]).
+    fn of_prediction(batch: &Batch) -> Divisors {
+        let masked = matches!(batch.targets, Targets::Masked { .. });
+        let labelled = if masked { batch.targets.labelled().max(1) as f64 / batch.len() as f64 } else { 1.0 };
+        Divisors { sequences: 1.0, labelled }
+    }
 }
 
 /// The loss of a step in parts.

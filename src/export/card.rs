@@ -34,6 +34,9 @@ fn pipeline(input: &ExportInput) -> (&'static str, &'static str) {
     match input.task.head {
         Head::Span => ("question-answering", "Question Answering"),
         Head::Classification | Head::Regression => ("text-classification", "Text Classification"),
+        Head::Tokens => ("token-classification", "Token Classification"),
+        Head::Choice => ("multiple-choice", "Multiple Choice"),
+        Head::Pretraining => ("fill-mask", "Fill-Mask"),
     }
 }
 

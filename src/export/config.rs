@@ -21,6 +21,9 @@ pub fn architecture(config: &Map<String, Value>, task: &Task) -> Result<String, 
     let head = match task.head {
         Head::Classification | Head::Regression => "ForSequenceClassification",
         Head::Span => "ForQuestionAnswering",
+        Head::Tokens => "ForTokenClassification",
+        Head::Choice => "ForMultipleChoice",
+        Head::Pretraining => "ForPreTraining",
     };
     Ok(format!("{class}{head}"))
 }
@@ -52,15 +55,15 @@ fn problem_type(head: Head) -> Option<&'static str> {
     match head {
         Head::Classification => Some("single_label_classification"),
         Head::Regression => Some("regression"),
-        Head::Span => None,
+        Head::Span | Head::Tokens | Head::Choice | Head::Pretraining => None,
     }
 }
 
 /// The task's labels in the order of the logits; `transformers`' placeholders where outputs have no names.
 fn label_names(task: &Task) -> Vec<String> {
     match task.head {
-        Head::Classification => task.labels.iter().map(|label| label.to_string()).collect(),
-        Head::Regression | Head::Span => (0..task.num_labels()).map(|id| format!("LABEL_{id}")).collect(),
+        Head::Classification | Head::Tokens => task.labels.iter().map(|label| label.to_string()).collect(),
+        _ => (0..task.num_labels()).map(|id| format!("LABEL_{id}")).collect(),
     }
 }
 

@@ -40,8 +40,9 @@ pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task) 
     let architecture = config::architecture(config, task)?;
     let size = |key: &str| config.get(key).and_then(Value::as_u64).unwrap_or_default() as usize;
     let head = match task.head {
-        Head::Classification | Head::Regression => "classifier",
         Head::Span => "qa_outputs",
+        Head::Pretraining => "cls.seq_relationship",
+        _ => "classifier",
     };
     let expected = [
         (format!("{head}.weight"), vec![task.num_labels(), size("hidden_size")]),

@@ -47,17 +47,27 @@ impl Parameter {
     }
 }
 
-/// Every parameter of the encoder with a head of `num_labels` outputs, in order. A span head has no pooler.
+/// Every parameter of the encoder with a head of `num_labels` outputs, in order. A head that reads every token has no
+/// pooler; the decoder of pre-training is the table of word embeddings.
 pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<Parameter> {
     let mut list = List { prefix: config.family.prefix.to_string(), all: Vec::new() };
     list.embeddings(config);
     (0..config.num_hidden_layers).for_each(|layer| list.layer(config, layer));
+    let hidden = config.hidden_size;
+    if head.pools() {
+        list.dense("pooler.dense", hidden, hidden);
+    }
     match head {
-        Head::Classification | Head::Regression => {
-            list.dense("pooler.dense", config.hidden_size, config.hidden_size);
-            list.head("classifier", num_labels, config.hidden_size);
+        Head::Classification | Head::Regression | Head::Choice | Head::Tokens => {
+            list.head(|list| list.dense("classifier", num_labels, hidden));
         }
-        Head::Span => list.head("qa_outputs", num_labels, config.hidden_size),
+        Head::Span => list.head(|list| list.dense("qa_outputs", num_labels, hidden)),
+        Head::Pretraining => list.head(|list| {
+            list.push("cls.predictions.bias", &[config.vocab_size], Initial::Zero);
+            list.dense("cls.predictions.transform.dense", hidden, hidden);
+            list.layer_norm("cls.predictions.transform.LayerNorm", hidden);
+            list.dense("cls.seq_relationship", num_labels, hidden);
+        }),
     }
     list.all
 }
@@ -105,10 +115,10 @@ impl List {
     }
 
     /// The head stands beside the encoder, without its prefix.
-    fn head(&mut self, path: &str, outputs: usize, inputs: usize) {
+    fn head(&mut self, parameters: impl FnOnce(&mut List)) {
         let prefix = std::mem::take(&mut self.prefix);
         let first = self.all.len();
-        self.dense(path, outputs, inputs);
+        parameters(self);
         self.all[first..].iter_mut().for_each(|parameter| parameter.head = true);
         self.prefix = prefix;
     }

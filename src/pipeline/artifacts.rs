@@ -15,7 +15,7 @@ use crate::dataset::{Example, Label};
 use crate::encode::answers::AnswerPrediction;
 use crate::event::{Event, Observer};
 use crate::export::atomic;
-use crate::task::Task;
+use crate::task::{Head, Task};
 use crate::tensorboard::{self, TensorBoard, Writer};
 use serde_json::{Map, Value, json};
 use std::fs::{File, OpenOptions};
@@ -111,18 +111,35 @@ pub fn write_predictions(
     let mut text = header(task, predictions);
     for (index, example) in split.rows.examples.iter().enumerate() {
         let found = match answers {
-            Answers::Classes(classes) => task.labels[classes[index] as usize].to_string(),
+            Answers::Classes(classes) => task.label_name(classes[index]),
+            Answers::Tags(tags) => tag_names(task, &tags[index]),
             Answers::Values(values) => values[index].to_string(),
             Answers::Texts(_) => String::new(),
         };
-        let logits: Vec<String> = predictions.logits[index].iter().map(f32::to_string).collect();
-        text += &format!("{},{found},{},{}\n", example.id, gold(task, example), logits.join(","));
+        let logits = logits_of(predictions, index, example.parts.len());
+        text += &format!("{},{found},{}{logits}\n", example.id, gold(task, example));
     }
     write(&folder.join(format!("predictions.{name}.csv")), text.as_bytes())
 }
 
+/// A sequence's logits, a column each; an example's of several sequences; none of tagged sentences, which are long.
+fn logits_of(predictions: &SplitPredictions, index: usize, parts: usize) -> String {
+    let own = match predictions.per_example {
+        1 if parts > 0 => &[][..],
+        several => &predictions.logits[index * several..][..several],
+    };
+    own.iter().flatten().map(|logit| format!(",{logit}")).collect()
+}
+
+fn tag_names(task: &Task, tags: &[u32]) -> String {
+    tags.iter().map(|tag| task.label_name(*tag)).collect::<Vec<_>>().join(" ")
+}
+
 fn header(task: &Task, predictions: &SplitPredictions) -> String {
-    let columns = predictions.logits.first().map_or(0, Vec::len);
+    if task.head == Head::Tokens {
+        return "id,prediction,label\n".into();
+    }
+    let columns = predictions.logits.first().map_or(0, Vec::len) * predictions.per_example;
     let name = |column: usize| task.labels.get(column).map_or("logit".to_string(), |label| format!("logit_{label}"));
     let logits: Vec<String> = (0..columns).map(name).collect();
     format!("id,prediction,label,{}\n", logits.join(","))
@@ -130,7 +147,8 @@ fn header(task: &Task, predictions: &SplitPredictions) -> String {
 
 fn gold(task: &Task, example: &Example) -> String {
     match &example.label {
-        Some(Label::Class(class)) => task.labels[*class as usize].to_string(),
+        Some(Label::Class(class)) => task.label_name(*class),
+        Some(Label::Tags(tags)) => tag_names(task, tags),
         Some(Label::Value(value)) => value.to_string(),
         _ => String::new(),
     }

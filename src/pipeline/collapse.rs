@@ -28,11 +28,15 @@ fn constant(task: &Task, answers: &Answers) -> Option<String> {
         Answers::Classes(classes) => {
             let first = *classes.first()?;
             let one = classes.len() > 1 && classes.iter().all(|class| *class == first);
-            one.then(|| format!("one class predicted: `{}`", task.labels[first as usize]))
+            one.then(|| format!("one class predicted: `{}`", task.label_name(first)))
         }
         Answers::Values(values) => {
             let constant = values.len() > 1 && deviation(values) < CONSTANT;
             constant.then(|| "predictions without variance".to_string())
+        }
+        Answers::Tags(tags) => {
+            let none = tags.iter().flatten().all(|tag| *tag == 0);
+            none.then(|| format!("one tag predicted: `{}`", task.label_name(0)))
         }
         Answers::Texts(_) => None,
     }

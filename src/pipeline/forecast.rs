@@ -2,7 +2,7 @@
 
 use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
 use super::scoring::BATCH as PREDICTED_AT_ONCE;
-use crate::encode::{Batch, Features};
+use crate::encode::{Batch, Features, sequences_of_an_example};
 use crate::engine::fast::cuda::engine::{memory as gpu_memory, prediction_memory};
 use crate::engine::fast::cuda::shape::Shape;
 use crate::engine::weights::{Initialization, starting_values};
@@ -66,7 +66,9 @@ impl Forecasts {
         let prepared = inputs.prepare(run)?;
         let tokens = |split: &PreparedSplit| split.encoded.report.tokens;
         let (train, dev): (u64, u64) = (prepared.train().map(tokens).sum(), prepared.dev().map(tokens).sum());
-        let sequences: usize = prepared.train().map(|split| split.encoded.features.len()).sum();
+        let examples =
+            |split: &PreparedSplit| split.encoded.features.len() / sequences_of_an_example(&split.encoded.features);
+        let sequences: usize = prepared.train().map(examples).sum();
         let steps = total_steps(sequences, run.recipe.batch_size, run.recipe.epochs, run.recipe.rounding);
         let train_tokens = (train as f64 * run.recipe.epochs) as u64;
         let speed = self.speed(run, &prepared)?;
@@ -134,7 +136,7 @@ fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Sp
     let sample: Vec<&Features> =
         prepared.train().flat_map(|split| split.encoded.features.iter()).take(CALIBRATION).collect();
     let batch = Batch::pack(sample);
-    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len().max(1) };
+    let part = StepPart::whole(1, 0, &batch);
     engine.accumulate(&batch, &part)?;
     engine.accumulate(&batch, &part)?;
     engine.loss()?; // waits, here and below

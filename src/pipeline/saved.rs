@@ -154,7 +154,7 @@ impl Saved {
 fn answers(task: &Task, predictions: &SplitPredictions) -> Answers {
     match task.head {
         Head::Regression => Answers::Values(predictions.logits.iter().map(|row| f64::from(row[0])).collect()),
-        _ => Answers::Classes(predictions.logits.iter().map(|row| super::scoring::argmax(row)).collect()),
+        _ => Answers::Classes(super::scoring::classes(predictions)),
     }
 }
 

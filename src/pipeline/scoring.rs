@@ -2,9 +2,10 @@
 
 use crate::dataset::{Example, Label};
 use crate::encode::answers::{self, AnswerPrediction, AnswerSettings};
-use crate::encode::{Batch, Encoded};
+use crate::encode::{Batch, Encoded, Features, Target, Targets, UNLABELLED, sequences_of_an_example};
 use crate::engine::{EngineError, Logits, Predictor};
 use crate::pipeline::inputs::PreparedSplit;
+use crate::score::entity::EntityCounts;
 use crate::score::squad::{Question, evaluate_v1, evaluate_v2};
 use crate::score::{Metric, Scores, classification_scores, interval, regression_scores};
 use crate::spec::recipe::Recipe;
@@ -17,12 +18,14 @@ pub const BATCH: usize = 32;
 
 /// The head's outputs for a whole split, in the order of its sequences.
 pub struct SplitPredictions {
-    /// `[sequences][labels]`, or start logits.
+    /// `[sequences][labels]`, of tagged sentences `[sequences][tokens · labels]`, or start logits.
     pub logits: Vec<Vec<f32>>,
     /// End logits; empty but for spans.
     pub ends: Vec<Vec<f32>>,
-    /// Mean loss over the sequences; `None` where labels are hidden.
+    /// Mean loss over the sequences, labelled tokens or examples; `None` where labels are hidden.
     pub loss: Option<f64>,
+    /// Sequences of an example.
+    pub per_example: usize,
 }
 
 /// Predicts every sequence of a split.
@@ -30,16 +33,25 @@ pub struct SplitPredictions {
 /// # Errors
 /// The engine's.
 pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitPredictions, EngineError> {
-    let count = encoded.features.len();
-    let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by_key(|index| encoded.features[*index].input_ids.len());
+    let (count, per_example) = (encoded.features.len(), sequences_of_an_example(&encoded.features));
+    let mut examples: Vec<usize> = (0..count / per_example).collect();
+    let length = |example: &usize| {
+        encoded.features[example * per_example..][..per_example].iter().map(|features| features.input_ids.len()).max()
+    };
+    examples.sort_by_key(length);
     let (mut logits, mut ends) = (vec![Vec::new(); count], Vec::new());
-    let mut loss = Some(0.0);
-    for chosen in order.chunks(BATCH) {
-        let prediction = engine.predict(&Batch::pack(chosen.iter().map(|index| &encoded.features[*index])))?;
+    let (mut loss, mut terms) = (Some(0.0), 0);
+    for chosen in examples.chunks((BATCH / per_example).max(1)) {
+        let chosen: Vec<usize> =
+            chosen.iter().flat_map(|example| example * per_example..(example + 1) * per_example).collect();
+        let chosen = chosen.as_slice();
+        let batch = Batch::pack(chosen.iter().map(|index| &encoded.features[*index]));
+        let prediction = engine.predict(&batch)?;
         loss = loss.zip(prediction.loss_sum).map(|(sum, part)| sum + part);
+        terms += losses(&batch);
         match prediction.logits {
-            Logits::Sequence(rows) => scatter(&mut logits, chosen, rows),
+            Logits::Sequence(rows) | Logits::Tokens(rows) => scatter(&mut logits, chosen, rows),
+            Logits::Masked { next, .. } => scatter(&mut logits, chosen, next),
             Logits::Span { start, end } => {
                 ends.resize(count, Vec::new());
                 scatter(&mut logits, chosen, start);
@@ -47,7 +59,16 @@ pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitP
             }
         }
     }
-    Ok(SplitPredictions { logits, ends, loss: loss.map(|sum| sum / count as f64) })
+    Ok(SplitPredictions { logits, ends, loss: loss.map(|sum| sum / terms as f64), per_example })
+}
+
+/// Losses that a batch's sum is of.
+fn losses(batch: &Batch) -> usize {
+    match &batch.targets {
+        Targets::Tokens(_) => batch.targets.labelled(),
+        Targets::Choices(right) => right.len(),
+        _ => batch.len(),
+    }
 }
 
 fn scatter(all: &mut [Vec<f32>], chosen: &[usize], rows: Vec<Vec<f32>>) {
@@ -60,6 +81,8 @@ pub enum Answers {
     Classes(Vec<u32>),
     /// Numbers.
     Values(Vec<f64>),
+    /// Of each example's words, label indices.
+    Tags(Vec<Vec<u32>>),
     /// Answers to questions.
     Texts(Vec<AnswerPrediction>),
 }
@@ -87,7 +110,10 @@ pub fn score_split(
 ) -> Result<SplitScores, TrainError> {
     let examples = &split.rows.examples;
     match task.head {
-        Head::Classification => Ok(classification(task, examples, predictions, intervals)),
+        Head::Tokens => tagging(task, split, predictions, intervals),
+        Head::Classification | Head::Choice | Head::Pretraining => {
+            Ok(classification(task, examples, predictions, intervals))
+        }
         Head::Regression => Ok(regression(task, examples, predictions, intervals)),
         Head::Span => spans(task, recipe, split, predictions, intervals),
     }
@@ -97,12 +123,50 @@ pub fn score_split(
 const BOOTSTRAP_SEED: u64 = 1;
 
 fn classification(task: &Task, examples: &[Example], predictions: &SplitPredictions, wanted: bool) -> SplitScores {
-    let classes: Vec<u32> = predictions.logits.iter().map(|row| argmax(row)).collect();
+    let classes = classes(predictions);
     let labels: Vec<u32> = examples.iter().filter_map(class_of).collect();
     let scores = classification_scores(task.metrics, &classes, &labels);
     let of = || interval::of_classification(task.metrics, &classes, &labels, BOOTSTRAP_SEED);
     let intervals = if wanted { of() } else { Vec::new() };
     SplitScores { scores, intervals, answers: Answers::Classes(classes) }
+}
+
+/// The class, or the ending, with the highest logit of each example.
+pub fn classes(predictions: &SplitPredictions) -> Vec<u32> {
+    predictions.logits.chunks(predictions.per_example).map(|rows| argmax(&rows.concat())).collect()
+}
+
+fn tagging(
+    task: &Task,
+    split: &PreparedSplit,
+    predictions: &SplitPredictions,
+    wanted: bool,
+) -> Result<SplitScores, TrainError> {
+    let examples = &split.rows.examples;
+    let tags = tags(task, &split.encoded, examples, predictions);
+    let names = |tags: &[u32]| tags.iter().map(|tag| task.label_name(*tag)).collect::<Vec<String>>();
+    let sentences = examples.iter().zip(&tags).map(|(example, tags)| {
+        let gold = if let Some(Label::Tags(gold)) = &example.label { names(gold) } else { Vec::new() };
+        EntityCounts::of_sentence(&names(tags), &gold)
+    });
+    let sentences: Vec<EntityCounts> =
+        sentences.collect::<Result<_, _>>().map_err(|error| TrainError::Evaluation(error.to_string()))?;
+    let f1 = Some(EntityCounts::total(&sentences).f1());
+    let intervals = if wanted { vec![interval::of_entities(&sentences, BOOTSTRAP_SEED)] } else { Vec::new() };
+    Ok(SplitScores { scores: vec![(Metric::EntityF1, f1)], intervals, answers: Answers::Tags(tags) })
+}
+
+/// The tag of each word, from its first token; of words that were cut off, the first label, `O`.
+fn tags(task: &Task, encoded: &Encoded, examples: &[Example], predictions: &SplitPredictions) -> Vec<Vec<u32>> {
+    let labels = task.num_labels();
+    let one = |(features, logits): (&Features, &Vec<f32>)| {
+        let Some(Target::Tokens(targets)) = &features.target else { return Vec::new() };
+        let tokens = targets.iter().zip(logits.chunks(labels)).filter(|(target, _)| **target != UNLABELLED);
+        let mut tags: Vec<u32> = tokens.map(|(_, logits)| argmax(logits)).collect();
+        tags.resize(examples[features.example].parts.len(), 0);
+        tags
+    };
+    encoded.features.iter().zip(&predictions.logits).map(one).collect()
 }
 
 fn regression(task: &Task, examples: &[Example], predictions: &SplitPredictions, wanted: bool) -> SplitScores {

@@ -58,6 +58,13 @@ impl EntityCounts {
         self.gold += times * sentence.gold;
     }
 
+    /// The sum over sentences.
+    pub fn total(sentences: &[EntityCounts]) -> EntityCounts {
+        let mut total = EntityCounts::default();
+        sentences.iter().for_each(|sentence| total.add(*sentence, 1));
+        total
+    }
+
     /// Harmonic mean of precision and recall; 0 without an entity on either side.
     pub fn f1(&self) -> f64 {
         match self.predicted + self.gold {

@@ -10,6 +10,7 @@
 use super::Metric;
 use super::classification::Outcomes;
 use super::correlation::Pairs;
+use super::entity::EntityCounts;
 
 /// Lower and upper end, in the metric's own unit (fractions).
 pub type Interval = (f64, f64);
@@ -100,6 +101,15 @@ impl SplitMix64 {
             multiplicities[index as usize] += 1;
         }
     }
+}
+
+/// The interval of entity F1 over sentences.
+pub fn of_entities(sentences: &[EntityCounts], seed: u64) -> Option<Interval> {
+    bootstrap(sentences.len(), seed, |multiplicities| {
+        let mut total = EntityCounts::default();
+        sentences.iter().zip(multiplicities).for_each(|(&sentence, &times)| total.add(sentence, times as usize));
+        Some(total.f1())
+    })
 }
 
 #[cfg(test)]

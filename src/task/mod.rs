@@ -18,6 +18,24 @@ pub enum Head {
     Regression,
     /// An answer span, from every token's state.
     Span,
+    /// A label for every token (BERT, Section 5.3).
+    Tokens,
+    /// One of an example's sequences (BERT, Section 4.4): a score for each from the pooled output, softmax over them.
+    Choice,
+    /// Masked words from their tokens' states, and the next sentence from the pooled output (BERT, Section 3.1).
+    Pretraining,
+}
+
+impl Head {
+    /// Whether it reads the pooled state of each sequence's first token.
+    pub fn pools(self) -> bool {
+        !self.reads_every_token()
+    }
+
+    /// Whether it reads the last layer's state of every token.
+    pub fn reads_every_token(self) -> bool {
+        matches!(self, Head::Span | Head::Tokens)
+    }
 }
 
 /// What an input row looks like.
@@ -29,15 +47,19 @@ pub enum Schema {
     Pair(&'static str, &'static str),
     /// SQuAD: question, context and a list of answers; `unanswerable` questions have none.
     Question { unanswerable: bool },
+    /// Lists of words and of their tags.
+    Tagged { words: &'static str, tags: &'static str },
+    /// A text, the beginning of what follows it, and several endings of that, one of which is right.
+    Endings { text: &'static str, beginning: &'static str, endings: &'static [&'static str] },
 }
 
 impl Schema {
-    /// The text columns of a GLUE row in the order in which they are encoded; none for questions.
+    /// The text columns of a GLUE row in the order in which they are encoded; none for rows of another form.
     pub fn text_columns(self) -> Vec<&'static str> {
         match self {
             Schema::Single(first) => vec![first],
             Schema::Pair(first, second) => vec![first, second],
-            Schema::Question { .. } => Vec::new(),
+            Schema::Question { .. } | Schema::Tagged { .. } | Schema::Endings { .. } => Vec::new(),
         }
     }
 }
@@ -103,7 +125,7 @@ pub struct Task {
     pub schema: Schema,
     /// What is predicted.
     pub head: Head,
-    /// Label names in the hub's order; empty unless `head` is a classification.
+    /// Label names in the hub's order; empty unless `head` classifies sequences or tokens.
     pub labels: &'static [&'static str],
     /// Metrics in the order in which they are shown; the first one selects.
     pub metrics: &'static [Metric],
@@ -126,13 +148,18 @@ impl Task {
         self.splits.iter().filter(move |split| split.role == role)
     }
 
-    /// Outputs of the head: number of labels, 1 for regression, 2 (start and end) for spans.
+    /// Outputs of the head: number of labels, 1 for regression and for choices, 2 (start and end) for spans.
     pub fn num_labels(&self) -> usize {
         match self.head {
-            Head::Classification => self.labels.len(),
-            Head::Regression => 1,
-            Head::Span => 2,
+            Head::Classification | Head::Tokens => self.labels.len(),
+            Head::Regression | Head::Choice => 1,
+            Head::Span | Head::Pretraining => 2,
         }
+    }
+
+    /// What a class is called; endings have numbers only.
+    pub fn label_name(&self, class: u32) -> String {
+        self.labels.get(class as usize).map_or_else(|| class.to_string(), |label| label.to_string())
     }
 
     /// The path of a split's first parquet file in the repository, as the hub names it.

@@ -5,7 +5,7 @@
 
 use super::SplitRole::{Dev, Test, Train};
 use super::{Head, HubDataset, Release, Schema, Split, Task};
-use crate::score::Metric::{Accuracy, BestExact, BestF1, ExactMatch, F1, Matthews, Pearson, Spearman};
+use crate::score::Metric::{Accuracy, BestExact, BestF1, EntityF1, ExactMatch, F1, Matthews, Pearson, Spearman};
 
 const fn glue(config: &'static str) -> HubDataset {
     HubDataset { repository: "nyu-mll/glue", config }
@@ -198,6 +198,38 @@ pub const TASKS: &[Task] = &[
         head: Head::Span,
         metrics: &[F1, ExactMatch, BestF1, BestExact],
         splits: &[split("train", Train, "squad_v2", 130_319), split("validation", Dev, "squad_v2", 11_873)],
+        ..BASE
+    },
+    Task {
+        name: "conll2003",
+        title: "CoNLL-2003 NER",
+        dataset: HubDataset { repository: "eriktks/conll2003", config: "conll2003" },
+        schema: Schema::Tagged { words: "tokens", tags: "ner_tags" },
+        head: Head::Tokens,
+        labels: &["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"],
+        metrics: &[EntityF1],
+        splits: &[
+            split("train", Train, "conll2003", 14_041),
+            split("validation", Dev, "conll2003", 3_250),
+            Split { name: "test", role: Test, claim: "conll2003", rows: 3_453, hidden: false },
+        ],
+        ..BASE
+    },
+    Task {
+        name: "swag",
+        title: "SWAG",
+        dataset: HubDataset { repository: "allenai/swag", config: "regular" },
+        schema: Schema::Endings {
+            text: "sent1",
+            beginning: "sent2",
+            endings: &["ending0", "ending1", "ending2", "ending3"],
+        },
+        head: Head::Choice,
+        splits: &[
+            split("train", Train, "swag", 73_546),
+            split("validation", Dev, "swag", 20_006),
+            split("test", Test, "swag", 20_005),
+        ],
         ..BASE
     },
 ];

@@ -12,7 +12,7 @@ pub use order::Order;
 pub use progress::{Best, Progress};
 pub use snapshot::Snapshots;
 
-use crate::encode::{Batch, Features};
+use crate::encode::{Batch, Features, Target, sequences_of_an_example};
 use crate::engine::{Engine, EngineError, NamedArray, StepPart, Update};
 use crate::event::{Event, Observer, StepEvent};
 use crate::plan::steps::{learning_rate_factor, total_steps, warmup_steps};
@@ -104,9 +104,9 @@ impl Trainer<'_> {
     /// # Errors
     /// The engine, an evaluation or a snapshot failed; the newest snapshot stays.
     pub fn run(&self, engine: &mut dyn Engine, evaluate: &mut Evaluator) -> Result<Outcome, TrainError> {
-        let total = total_steps(self.features.len(), self.recipe.batch_size, self.recipe.epochs, self.recipe.rounding);
+        let (examples, batch_size) = (self.examples(), self.recipe.batch_size);
+        let total = total_steps(examples, batch_size, self.recipe.epochs, self.recipe.rounding);
         if total == 0 {
-            let (examples, batch_size) = (self.features.len(), self.recipe.batch_size);
             return Err(TrainError::NoSteps { examples, batch_size });
         }
         let mut progress = self.resume(engine)?;
@@ -164,7 +164,12 @@ impl Trainer<'_> {
     }
 
     fn order(&self) -> Order {
-        Order::new(self.seed, self.features.len(), self.recipe.batch_size, self.recipe.rounding)
+        Order::new(self.seed, self.examples(), self.recipe.batch_size, self.recipe.rounding)
+    }
+
+    /// What the order draws: sequences, or examples of several that are predicted together.
+    fn examples(&self) -> usize {
+        self.features.len() / sequences_of_an_example(self.features)
     }
 
     fn step(
@@ -197,7 +202,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Accumulates a step's sequences in micro-batches, the next one on its way while one is computed; returns the tokens.
+    /// Accumulates a step's examples in micro-batches, the next one on its way while one is computed; returns the tokens.
     fn accumulate(&self, engine: &mut dyn Engine, order: &mut Order, step: u64) -> Result<u64, TrainError> {
         let parts = self.parts(&order.batch(step), step);
         for (at, (batch, part)) in parts.iter().enumerate() {
@@ -209,12 +214,16 @@ impl Trainer<'_> {
         Ok(parts.iter().map(|(batch, _)| batch.tokens() as u64).sum())
     }
 
-    /// The micro-batches of a step's sequences.
+    /// The micro-batches of a step's examples.
     fn parts(&self, chosen: &[usize], step: u64) -> Vec<(Batch, StepPart)> {
-        let (seed, sequences) = (self.seed, chosen.len());
-        let mut next = StepPart { seed, step, first_token: 0, first_sequence: 0, sequences };
+        let together = sequences_of_an_example(self.features);
+        let own = |example: &usize| &self.features[example * together..][..together];
+        let targets = chosen.iter().flat_map(own).filter_map(|features| features.target.as_ref());
+        let labelled = targets.map(Target::labelled).sum();
+        let (seed, sequences) = (self.seed, chosen.len() * together);
+        let mut next = StepPart { seed, step, first_token: 0, first_sequence: 0, sequences, labelled };
         let pack = |micro: &[usize]| {
-            let (batch, part) = (Batch::pack(micro.iter().map(|index| &self.features[*index])), next);
+            let (batch, part) = (Batch::pack(micro.iter().flat_map(own)), next);
             next.first_token += batch.tokens();
             next.first_sequence += batch.len();
             (batch, part)

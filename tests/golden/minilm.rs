@@ -65,7 +65,7 @@ fn update(step: u64, learning_rate: f64) -> Update {
 }
 
 fn part(sequences: usize) -> StepPart {
-    StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences }
+    StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences, labelled: 0 }
 }
 
 fn close(what: &str, found: f64, expected: f64, relative: f64) {

@@ -3,7 +3,7 @@
 //! them of double precision.
 
 use crate::golden;
-use repro::encode::{Batch, Targets};
+use repro::encode::{Batch, Targets, UNLABELLED};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
 use repro::engine::{self, Engine, Logits, NamedArray, Precision, Processor, StepPart, Update};
@@ -70,6 +70,8 @@ impl Case {
             "BertForSequenceClassification" if labels == 1 => Head::Regression,
             "BertForSequenceClassification" => Head::Classification,
             "BertForQuestionAnswering" => Head::Span,
+            "BertForTokenClassification" => Head::Tokens,
+            "BertForPreTraining" => Head::Pretraining,
             _ => return None,
         };
         let config = EncoderConfig::parse(&text).unwrap();
@@ -125,9 +127,23 @@ impl Case {
             Head::Classification => Targets::Classes(whole("labels")),
             Head::Regression => Targets::Values(column("labels").1.iter().map(|value| *value as f32).collect()),
             Head::Span => Targets::Spans(whole("start_positions").into_iter().zip(whole("end_positions")).collect()),
+            Head::Tokens => Targets::Tokens(self.labels(step).into_iter().map(|l| l.unwrap_or(UNLABELLED)).collect()),
+            Head::Pretraining => {
+                let words = (0..).zip(self.labels(step)).filter_map(|(token, word)| Some((token, word?))).collect();
+                Targets::Masked { words, next: whole("next_sentence_label") }
+            }
+            Head::Choice => unreachable!("no case has this head"),
         };
         let (input_ids, token_type_ids) = (keep("input_ids"), keep("token_type_ids"));
         Batch { input_ids, token_type_ids, cumulative_lengths, targets }
+    }
+
+    /// The labels of a step's tokens, without padding; -100 is none.
+    fn labels(&self, step: usize) -> Vec<Option<u32>> {
+        let batches = &self.arrays["batches"];
+        let column = |name: &str| &batches[&format!("step{step}.{name}")].1;
+        let real = column("labels").iter().zip(column("attention_mask")).filter(|(_, kept)| **kept == 1.0);
+        real.map(|(label, _)| (*label >= 0.0).then_some(*label as u32)).collect()
     }
 
     fn hidden_states(&self) {
@@ -153,9 +169,24 @@ impl Case {
                 self.near("start", &flat(&start), &self.real(&forward["start_logits"].1));
                 self.near("end", &flat(&end), &self.real(&forward["end_logits"].1));
             }
+            Logits::Tokens(logits) => self.near("logits", &flat(&logits), &self.rows(&forward["logits"], |_| true)),
+            Logits::Masked { words, next } => {
+                let labels = self.labels(0);
+                let expected = self.rows(&forward["prediction_logits"], |token| labels[token].is_some());
+                self.near("words", &flat(&words), &expected);
+                self.near("next sentence", &flat(&next), &forward["seq_relationship_logits"].1);
+            }
         }
-        let loss = prediction.loss_sum.unwrap() / batch.len() as f64;
+        let terms = if self.head == Head::Tokens { batch.targets.labelled() } else { batch.len() };
+        let loss = prediction.loss_sum.unwrap() / terms as f64;
         self.close("loss", loss, self.expected["loss"].as_f64().unwrap(), 1e-5);
+    }
+
+    /// The rows of real tokens, by their number among those.
+    fn rows(&self, (shape, cells): &(Vec<usize>, Vec<f64>), wanted: impl Fn(usize) -> bool) -> Vec<f64> {
+        let mask = &self.arrays["batches"]["step0.attention_mask"].1;
+        let real = cells.chunks(shape[2]).zip(mask).filter(|(_, kept)| **kept == 1.0).map(|(row, _)| row);
+        real.enumerate().filter(|(token, _)| wanted(*token)).flat_map(|(_, row)| row.to_vec()).collect()
     }
 
     fn real(&self, cells: &[f64]) -> Vec<f64> {
@@ -165,7 +196,7 @@ impl Case {
 
     fn gradients(&self, kind: EngineKind) {
         let (mut engine, batch) = (self.engine(kind), self.batch(0));
-        engine.accumulate(&batch, &part(batch.len())).unwrap();
+        engine.accumulate(&batch, &StepPart::whole(1, 0, &batch)).unwrap();
         let zero = names(&self.expected["gradients_zero_in_exact_arithmetic"]);
         let found = engine.gradients().unwrap();
         assert_eq!(found.len(), names(&self.expected["parameters"]).len(), "{}: number of parameters", self.name);
@@ -190,7 +221,7 @@ impl Case {
         let max_grad_norm = training["max_grad_norm"].as_f64().unwrap_or(value("max_grad_norm"));
         for (step, expected) in training["steps"].as_array().unwrap().iter().enumerate() {
             let batch = self.batch(step);
-            engine.accumulate(&batch, &part(batch.len())).unwrap();
+            engine.accumulate(&batch, &StepPart::whole(1, 0, &batch)).unwrap();
             let loss = engine.loss().unwrap();
             let update = Update {
                 step: step as u64,
@@ -282,10 +313,6 @@ impl Case {
 fn position_loss(row: &[f32], at: usize) -> Option<f64> {
     let log_sum = row.iter().map(|value| f64::from(*value).exp()).sum::<f64>().ln();
     row.get(at).map(|value| log_sum - f64::from(*value))
-}
-
-fn part(sequences: usize) -> StepPart {
-    StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences }
 }
 
 fn names(list: &Value) -> Vec<String> {

@@ -27,7 +27,7 @@ fn example(case: &Value) -> Example {
         start: start.as_u64().unwrap() as usize,
     };
     let label = Some(Label::Answers(texts.zip(starts).map(answer).collect()));
-    Example { id: text("id"), first: text("question"), second: Some(text("context")), label }
+    Example { id: text("id"), first: text("question"), second: Some(text("context")), parts: Vec::new(), label }
 }
 
 fn encode(

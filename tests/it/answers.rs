@@ -8,7 +8,13 @@ use repro::encode::{EncodeError, Features, Window};
 const CONTEXT: &str = "a é c d";
 
 fn examples() -> Vec<Example> {
-    vec![Example { id: "q".to_owned(), first: "a".to_owned(), second: Some(CONTEXT.to_owned()), label: None }]
+    vec![Example {
+        id: "q".to_owned(),
+        first: "a".to_owned(),
+        second: Some(CONTEXT.to_owned()),
+        parts: Vec::new(),
+        label: None,
+    }]
 }
 
 /// `[CLS] q [SEP]`, the words of the range, `[SEP]`: the first of them at position 3.

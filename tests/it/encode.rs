@@ -88,7 +88,7 @@ fn settings(max_seq_length: usize) -> EncodeSettings {
 
 fn pair(id: &str, first: &str, second: Option<&str>, label: Label) -> Example {
     let second = second.map(str::to_owned);
-    Example { id: id.to_owned(), first: first.to_owned(), second, label: Some(label) }
+    Example { id: id.to_owned(), first: first.to_owned(), second, parts: Vec::new(), label: Some(label) }
 }
 
 fn question(id: &str, question: &str, context: &str, answers: &[(&str, usize)]) -> Example {

@@ -109,7 +109,7 @@ impl Server {
 
 /// A whole step.
 fn part(batch: &Batch, step: u64) -> StepPart {
-    StepPart { seed: 1, step, first_token: 0, first_sequence: 0, sequences: batch.len() }
+    StepPart::whole(1, step, batch)
 }
 
 /// The engine of a name, with random weights.

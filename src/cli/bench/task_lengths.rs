@@ -29,7 +29,7 @@ pub fn find(name: &str) -> Result<&'static Task, CliError> {
 }
 
 fn is_usable(task: &Task) -> bool {
-    task.head != Head::Span && task.splits_with(SplitRole::Train).next().is_some()
+    matches!(task.head, Head::Classification | Head::Regression) && task.splits_with(SplitRole::Train).next().is_some()
 }
 
 /// Tokens of each training row, special ones included.

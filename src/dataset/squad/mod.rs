@@ -111,6 +111,7 @@ fn example(question: Question, at: &At) -> Result<Example, DatasetError> {
         id: question.id,
         first: question.question,
         second: Some(question.context),
+        parts: Vec::new(),
         label: Some(Label::Answers(answers?)),
     })
 }

@@ -61,6 +61,17 @@ pub struct Embeddings {
     pub norm: Norm,
 }
 
+/// The ranges of the masked words' head; its decoder is the table of word embeddings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masked {
+    /// Dense layer before the decoder `[H, H]`.
+    pub transform: Dense,
+    /// Its LayerNorm.
+    pub norm: Norm,
+    /// The decoder's bias `[vocabulary]`.
+    pub bias: Range<usize>,
+}
+
 /// The ranges of every parameter of a model with its head.
 #[derive(Clone, Debug)]
 pub struct FlatLayout {
@@ -70,10 +81,12 @@ pub struct FlatLayout {
     pub embeddings: Embeddings,
     /// Encoder layers.
     pub layers: Vec<Layer>,
-    /// Pooler; none under a span head.
+    /// Pooler; none under a head that reads every token.
     pub pooler: Option<Dense>,
-    /// Classifier or span head.
+    /// Classifier, span head, or the next sentence's.
     pub head: Dense,
+    /// The masked words' head, in pre-training.
+    pub masked: Option<Masked>,
     /// In the order of [`parameters`].
     entries: Vec<(Parameter, Range<usize>)>,
 }
@@ -101,7 +114,12 @@ impl FlatLayout {
             embeddings: places.embeddings(),
             layers: (0..config.num_hidden_layers).map(|layer| places.layer(layer)).collect(),
             pooler: place("pooler.dense.weight").map(|_| places.dense("pooler.dense")),
-            head: places.dense(if head == Head::Span { "qa_outputs" } else { "classifier" }),
+            head: places.dense(match head {
+                Head::Span => "qa_outputs",
+                Head::Pretraining => "cls.seq_relationship",
+                _ => "classifier",
+            }),
+            masked: (head == Head::Pretraining).then(|| places.masked()),
             entries: parameters.iter().map(|parameter| (parameter.clone(), ranges[&*parameter.name].clone())).collect(),
         }
     }
@@ -203,6 +221,14 @@ impl Places<'_> {
             intermediate: self.dense(&format!("{path}.intermediate.dense")),
             output: self.dense(&format!("{path}.output.dense")),
             output_norm: self.norm(&format!("{path}.output.LayerNorm")),
+        }
+    }
+
+    fn masked(&self) -> Masked {
+        Masked {
+            transform: self.dense("cls.predictions.transform.dense"),
+            norm: self.norm("cls.predictions.transform.LayerNorm"),
+            bias: self.range("cls.predictions.bias"),
         }
     }
 

@@ -8,17 +8,21 @@ mod layout;
 mod loss;
 mod model;
 mod ops;
+mod outputs;
 
 use super::adam::clip_factor;
 use super::dropout::Masks;
 use super::input::{check_batch, check_names};
-use super::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update};
+use super::{
+    Divisors, Engine, EngineError, EngineState, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update,
+};
 use crate::encode::Batch;
 use crate::family::{EncoderConfig, Parameter, parameters};
 use crate::task::Head;
 use candle_core::{Device, Tensor, Var};
 use layout::Layout;
 use model::{Forward, Weights};
+use outputs::Outputs;
 
 /// A BERT-like encoder with a head, its gradients and its moments, on the CPU in 32-bit floats.
 pub struct Reference {
@@ -89,17 +93,22 @@ impl Reference {
         Ok(Forward { config: &self.config, weights, masks, layout: Layout::new(batch, &Device::Cpu)? })
     }
 
-    /// Head outputs, and the sum of the sequences' losses where targets are known.
-    fn outputs(&self, forward: &Forward, batch: &Batch) -> Result<(Tensor, Option<Tensor>), EngineError> {
+    /// Head outputs, and the loss where targets are known.
+    fn outputs(
+        &self,
+        forward: &Forward,
+        batch: &Batch,
+        by: Divisors,
+    ) -> Result<(Outputs, Option<Tensor>), EngineError> {
         let hidden = forward.encode(batch)?;
-        if self.head == Head::Span {
-            let logits = forward.spans(&hidden)?;
-            let loss = loss::span_loss(&logits, &batch.targets, &forward.layout)?;
-            return Ok((logits, loss));
-        }
-        let logits = forward.classify(&hidden)?;
-        let loss = loss::sequence_loss(&logits, &batch.targets)?;
-        Ok((logits, loss))
+        let outputs = match self.head {
+            Head::Span => Outputs::Spans(forward.spans(&hidden)?),
+            Head::Tokens => Outputs::Tokens(forward.tokens(&hidden)?),
+            Head::Pretraining => forward.pretraining(&hidden, &batch.targets)?,
+            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(forward.classify(&hidden)?),
+        };
+        let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
+        Ok((outputs, loss))
     }
 
     fn add_gradients(&mut self, store: &candle_core::backprop::GradStore) -> Result<(), EngineError> {
@@ -137,13 +146,9 @@ impl Predictor for Reference {
         check_batch(batch, &self.config, self.num_labels)?;
         let weights = self.weights(false);
         let forward = self.forward(&weights, batch, None)?;
-        let (logits, loss) = self.outputs(&forward, batch)?;
+        let (outputs, loss) = self.outputs(&forward, batch, Divisors::of_prediction(batch))?;
         let loss_sum = loss.map(|loss| loss.to_scalar::<f32>().map(f64::from)).transpose()?;
-        let logits = match self.head {
-            Head::Span => span_logits(&logits, &forward.layout.lengths)?,
-            Head::Classification | Head::Regression => Logits::Sequence(logits.to_vec2()?),
-        };
-        Ok(Prediction { logits, loss_sum })
+        Ok(Prediction { logits: outputs.logits(&forward.layout.lengths)?, loss_sum })
     }
 }
 
@@ -152,9 +157,8 @@ impl Engine for Reference {
         check_batch(batch, &self.config, self.num_labels)?;
         let weights = self.weights(true);
         let forward = self.forward(&weights, batch, Some(Masks::new(part)))?;
-        let (_, loss) = self.outputs(&forward, batch)?;
+        let (_, loss) = self.outputs(&forward, batch, Divisors::of_step(part, batch))?;
         let loss = loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))?;
-        let loss = (loss / part.sequences as f64)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         let store = loss.backward()?;
         drop((forward, loss));
@@ -221,19 +225,4 @@ impl Engine for Reference {
 
 fn variable(array: NamedArray) -> Result<Var, EngineError> {
     Ok(Var::from_vec(array.values, array.shape, &Device::Cpu)?)
-}
-
-/// `[T, 2]` cut into each sequence's own start and end logits.
-fn span_logits(logits: &Tensor, lengths: &[usize]) -> Result<Logits, EngineError> {
-    let columns = logits.t()?.contiguous()?.to_vec2::<f32>()?; // [2, T]
-    let cut = |column: &[f32]| {
-        let mut rest = column;
-        let take = |length: &usize| {
-            let (own, others) = rest.split_at(*length);
-            rest = others;
-            own.to_vec()
-        };
-        lengths.iter().map(take).collect()
-    };
-    Ok(Logits::Span { start: cut(&columns[0]), end: cut(&columns[1]) })
 }

@@ -4,7 +4,8 @@
 
 use super::layout::Layout;
 use super::ops::{activate, layer_norm, linear, softmax};
-use crate::encode::Batch;
+use super::outputs::Outputs;
+use crate::encode::{Batch, Targets};
 use crate::engine::dropout::{Masks, Site};
 use crate::family::EncoderConfig;
 use candle_core::{Result, Tensor};
@@ -75,6 +76,35 @@ impl Forward<'_> {
         let first = self.masks.map_or(0, |masks| masks.first_sequence * width);
         let pooled = self.dropout(&pooled, Site::Classifier, self.config.classifier_dropout, first)?;
         self.weights.linear("classifier", &pooled)
+    }
+
+    /// Logits of every token, `[T, labels]`: dropout and the classifier.
+    pub fn tokens(&self, hidden: &Tensor) -> Result<Tensor> {
+        let first = self.masks.map_or(0, |masks| masks.first_token * self.config.hidden_size);
+        let hidden = self.dropout(hidden, Site::Classifier, self.config.classifier_dropout, first)?;
+        self.weights.linear("classifier", &hidden)
+    }
+
+    /// Both heads of pre-training. The words' logits share the embedding table and are computed of masked tokens only.
+    pub fn pretraining(&self, hidden: &Tensor, targets: &Targets) -> Result<Outputs> {
+        let first = hidden.index_select(&self.layout.first_tokens, 0)?; // [B, H]
+        let pooled = self.weights.linear("pooler.dense", &first)?.tanh()?;
+        let next = self.weights.linear("cls.seq_relationship", &pooled)?; // [B, 2]
+        let masked = match targets {
+            Targets::Masked { words, .. } => words.iter().map(|(token, _)| *token).collect(),
+            _ => Vec::new(),
+        };
+        if masked.is_empty() {
+            return Ok(Outputs::Masked { words: None, next });
+        }
+        let states = hidden.index_select(&Tensor::new(masked, hidden.device())?, 0)?; // [M, H]
+        let states = self.weights.linear("cls.predictions.transform.dense", &states)?;
+        let states = activate(&states, self.config.hidden_act)?;
+        let path = "cls.predictions.transform.LayerNorm";
+        let states = self.weights.layer_norm(path, &states, self.config.layer_norm_eps)?;
+        let table = self.weights.get("embeddings.word_embeddings.weight")?; // [V, H]
+        let words = linear(&states, table, self.weights.get("cls.predictions.bias")?)?; // [M, V]
+        Ok(Outputs::Masked { words: Some(words), next })
     }
 
     /// Start and end logits, `[T, 2]`.

@@ -3,7 +3,7 @@
 use super::micro_batch::Sequence;
 use super::transpose::{panel_to_rows, rows_to_panel};
 use super::workspace::{Columns, Model, Tape, Work};
-use super::{add_norm, panel};
+use super::{add_norm, head, panel};
 use crate::encode::Batch;
 use crate::engine::dropout::Site;
 
@@ -108,9 +108,16 @@ fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
     let (isa, hidden) = (model.isa, model.config.hidden_size);
     let size = panel::panels_len(isa, hidden, 1);
     let tables = &model.layout.embeddings;
-    let ranges = [&tables.words, &tables.positions, &tables.segments, &tables.norm.weight, &tables.norm.bias];
+    // The words' ranges in pre-training, where the decoder's gradient comes first.
+    let nothing = 0..0;
+    let decoder_bias = model.layout.masked.as_ref().map_or(&nothing, |masked| &masked.bias);
+    let norm = &tables.norm;
+    let ranges = [&tables.words, &tables.positions, &tables.segments, &norm.weight, &norm.bias, decoder_bias];
     let (gradient, token_rows, norm_gradient) = (&work.gradient, &mut work.token_rows, &work.norm_gradient);
-    model.add(model.units() - 1, columns.micro_batch, ranges, |[words, positions, segments, weight, bias]| {
+    model.add(model.units() - 1, columns.micro_batch, ranges, |[words, positions, segments, weight, bias, decoder]| {
+        if model.layout.masked.is_some() {
+            head::add_to_words(model, columns, &work.masked, words, decoder);
+        }
         for (at, rows) in columns.rows.chunks(isa.width).enumerate() {
             panel_to_rows(isa, hidden, &gradient[at * size..][..size], &mut token_rows[..rows.len() * hidden]);
             for (rows, gradient) in rows.iter().zip(token_rows.chunks_exact(hidden)) {

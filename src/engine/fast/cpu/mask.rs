@@ -118,7 +118,7 @@ mod tests {
     // Expected: the scalar generator, itself held to Random123's known answers.
     #[test]
     fn masks_are_those_of_the_scalar_generator() {
-        let part = StepPart { seed: 7, step: 3, first_token: 0, first_sequence: 0, sequences: 1 };
+        let part = StepPart { seed: 7, step: 3, first_token: 0, first_sequence: 0, sequences: 1, labelled: 0 };
         let site = Site::AttentionOutput(2);
         let dropout = Dropout::new(&part, site, 0.3).unwrap();
         for isa in Isa::all() {

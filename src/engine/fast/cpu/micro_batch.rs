@@ -11,6 +11,8 @@ pub const TOKENS: usize = 512;
 pub struct Sequence {
     /// Its place in the batch.
     pub index: usize,
+    /// Number of the example it belongs to; its own where an example is one sequence.
+    pub example: usize,
     /// Its first column in the micro-batch.
     pub start: usize,
     /// Its tokens.
@@ -37,48 +39,50 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Cuts a batch for so many workers. The result depends on the lengths and on the number of workers alone.
+    /// Cuts a batch of examples of `choices` sequences each for so many workers; an example stays whole. The result depends
+    /// on the lengths and on the number of workers alone.
     ///
-    /// Sequences go, longest first, to the micro-batch that has cost least so far. A sequence of n tokens costs about
+    /// Examples go, longest first, to the micro-batch that has cost least so far. A sequence of n tokens costs about
     /// `n (6 H + n)`: dense layers and attention.
-    pub fn cut(&mut self, lengths: impl Iterator<Item = usize>, hidden_size: usize, workers: usize) {
+    pub fn cut(&mut self, lengths: impl Iterator<Item = usize>, choices: usize, hidden_size: usize, workers: usize) {
         self.sequences.clear();
         let mut first_token = 0;
         for (index, length) in lengths.enumerate() {
-            self.sequences.push(Sequence { index, start: 0, length, first_token });
+            self.sequences.push(Sequence { index, example: index / choices, start: 0, length, first_token });
             first_token += length;
         }
         let count = workers * first_token.div_ceil(workers * TOKENS);
-        self.assign(count.min(self.sequences.len()).max(1), hidden_size);
+        self.assign(count.min(self.sequences.len() / choices).max(1), choices, hidden_size);
         self.lay();
     }
 
-    fn assign(&mut self, count: usize, hidden_size: usize) {
+    fn assign(&mut self, count: usize, choices: usize, hidden_size: usize) {
         self.order.clear();
-        self.order.extend(0..self.sequences.len() as u32);
+        self.order.extend(0..(self.sequences.len() / choices) as u32);
         let sequences = &self.sequences;
-        self.order.sort_unstable_by_key(|at| (usize::MAX - sequences[*at as usize].length, *at));
+        let own = |example: u32| sequences[example as usize * choices..][..choices].iter().map(|own| own.length);
+        self.order.sort_unstable_by_key(|at| (usize::MAX - own(*at).sum::<usize>(), *at));
         self.group.clear();
-        self.group.resize(self.sequences.len(), 0);
+        self.group.resize(self.sequences.len() / choices, 0);
         self.costs.clear();
         self.costs.resize(count, 0);
         for at in &self.order {
-            let length = self.sequences[*at as usize].length;
+            let cost: usize = own(*at).map(|length| length * (6 * hidden_size + length)).sum();
             let cheapest = (0..count).min_by_key(|group| self.costs[*group]).unwrap_or(0);
             self.group[*at as usize] = cheapest as u32;
-            self.costs[cheapest] += length * (6 * hidden_size + length);
+            self.costs[cheapest] += cost;
         }
     }
 
     /// Puts the sequences of a micro-batch behind one another, in the batch's order.
     fn lay(&mut self) {
         let group = &self.group;
-        self.sequences.sort_unstable_by_key(|sequence| (group[sequence.index], sequence.index));
+        self.sequences.sort_unstable_by_key(|sequence| (group[sequence.example], sequence.index));
         self.bounds.clear();
         self.bounds.push(0);
         let mut start = 0;
         for at in 0..self.sequences.len() {
-            let first = at == 0 || group[self.sequences[at].index] != group[self.sequences[at - 1].index];
+            let first = at == 0 || group[self.sequences[at].example] != group[self.sequences[at - 1].example];
             if first && at > 0 {
                 self.bounds.push(at);
             }
@@ -116,7 +120,7 @@ mod tests {
         #[test]
         fn every_token_is_in_one_micro_batch(lengths in prop::collection::vec(1usize..200, 1..60), workers in 1usize..5) {
             let mut cut = Cut::default();
-            cut.cut(lengths.iter().copied(), 64, workers);
+            cut.cut(lengths.iter().copied(), 1, 64, workers);
             let mut seen = vec![0; lengths.len()];
             for at in 0..cut.len() {
                 let mut end = 0;
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn equal_sequences_are_cut_evenly() {
         let mut cut = Cut::default();
-        cut.cut(std::iter::repeat_n(128, 24), 384, 2);
+        cut.cut(std::iter::repeat_n(128, 24), 1, 384, 2);
         let sizes: Vec<usize> = (0..cut.len()).map(|at| cut.sequences(at).len()).collect();
         assert_eq!(sizes, [4; 6]);
         assert_eq!(cut.largest(), (512, 128));

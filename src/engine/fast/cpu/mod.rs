@@ -40,7 +40,7 @@ use crate::task::Head;
 use buffer::Buffer;
 use crew::Crew;
 use optimizer::{Moments, Optimizer, State};
-use pass::Workspace;
+use pass::{Output, Workspace};
 use simd::Isa;
 use std::sync::{Mutex, PoisonError};
 use workspace::Model;
@@ -125,6 +125,9 @@ impl Cpu {
     }
 
     fn touch(&mut self, batch: &Batch) {
+        if self.network.head == Head::Pretraining {
+            self.optimizer.touch_all_words();
+        }
         batch.input_ids.iter().for_each(|word| self.optimizer.touch_word(*word as usize));
         self.optimizer.touch_positions(batch.lengths().max().unwrap_or(0));
     }
@@ -141,14 +144,7 @@ impl Predictor for Cpu {
         // A workspace holds nothing from one pass to the next: one left by a panic is as good as new.
         let mut workspace = self.workspace.lock().unwrap_or_else(PoisonError::into_inner);
         let (loss_sum, outputs) = model.predict(&self.crew, batch, &mut workspace);
-        let logits = match self.network.head {
-            Head::Span => {
-                let (start, end) = outputs.into_iter().map(pass::halves).unzip();
-                Logits::Span { start, end }
-            }
-            Head::Classification | Head::Regression => Logits::Sequence(outputs),
-        };
-        Ok(Prediction { logits, loss_sum })
+        Ok(Prediction { logits: logits(self.network.head, self.network.num_labels, outputs), loss_sum })
     }
 }
 
@@ -209,6 +205,32 @@ impl Engine for Cpu {
             self.optimizer.restored(&self.moments.first, &self.moments.second);
         }
         Ok(())
+    }
+}
+
+/// The sequences' outputs in the form of a head.
+fn logits(head: Head, labels: usize, outputs: Vec<Output>) -> Logits {
+    let values = outputs.iter().map(|output| output.values.as_slice());
+    match head {
+        Head::Classification | Head::Regression | Head::Choice => {
+            Logits::Sequence(values.map(<[f32]>::to_vec).collect())
+        }
+        Head::Span => {
+            let (start, end) =
+                values.map(|both| both.split_at(both.len() / 2)).map(|(s, e)| (s.to_vec(), e.to_vec())).unzip();
+            Logits::Span { start, end }
+        }
+        Head::Tokens => {
+            let tokens = |values: &[f32]| {
+                let count = values.len() / labels;
+                (0..count).flat_map(|token| (0..labels).map(move |label| values[label * count + token])).collect()
+            };
+            Logits::Tokens(values.map(tokens).collect())
+        }
+        Head::Pretraining => {
+            let next = values.map(<[f32]>::to_vec).collect();
+            Logits::Masked { words: outputs.into_iter().flat_map(|output| output.words).collect(), next }
+        }
     }
 }
 

@@ -95,6 +95,11 @@ impl Optimizer {
         self.rows[self.tables[0].1 + word] = Row::Touched;
     }
 
+    /// Notes that a batch reads all of the word embeddings.
+    pub fn touch_all_words(&mut self) {
+        self.rows[self.tables[0].1..self.tables[1].1].fill(Row::Touched);
+    }
+
     /// Notes that a batch reads the first `count` rows of the position embeddings.
     pub fn touch_positions(&mut self, count: usize) {
         self.rows[self.tables[1].1..][..count].fill(Row::Touched);

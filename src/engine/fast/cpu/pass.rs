@@ -8,8 +8,8 @@ use super::micro_batch::{Cut, Sequence};
 use super::turns::Turns;
 use super::workspace::{Columns, Model, Tape, Work, units};
 use crate::encode::{Batch, Targets};
+use crate::engine::Divisors;
 use crate::engine::fast::flat::FlatLayout;
-use crate::task::Head;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -43,7 +43,8 @@ impl Workspace {
 }
 
 impl Model<'_> {
-    /// Adds the gradient of the batch's mean loss to `gradients`; returns the loss, `None` where targets are hidden.
+    /// Adds the gradient of the batch's share of the step's loss to `gradients`; returns the share, `None` where targets are
+    /// hidden.
     pub fn accumulate(
         &self,
         crew: &Crew,
@@ -57,32 +58,39 @@ impl Model<'_> {
         let Workspace { cut, workers, turns, broken, losses } = workspace;
         let handed = Turns::new(gradients, turns, broken);
         let model = Model { gradients: Some(&handed), ..*self };
-        let sequences = self.part.map_or(1, |part| part.sequences) as f64;
-        let loss = each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
+        let by = self.part.map_or_else(|| Divisors::of_prediction(batch), |part| Divisors::of_step(part, batch));
+        each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(&model, own);
-            let loss = worker.loss(&model, batch, own, 1.0 / sequences);
+            let loss = worker.loss(&model, batch, own, by);
             worker.backward(&model, own);
             loss
-        });
-        loss.map(|sum| sum / sequences)
+        })
     }
 
-    /// Sum of the losses where targets are known, and the head's outputs, label after label.
-    pub fn predict(&self, crew: &Crew, batch: &Batch, workspace: &mut Workspace) -> (Option<f64>, Vec<Vec<f32>>) {
-        let outputs = Mutex::new(vec![Vec::new(); batch.len()]);
+    /// The loss where targets are known, and the head's outputs of each sequence.
+    pub fn predict(&self, crew: &Crew, batch: &Batch, workspace: &mut Workspace) -> (Option<f64>, Vec<Output>) {
+        let outputs = Mutex::new(vec![Output::default(); batch.len()]);
         let Workspace { cut, workers, losses, .. } = workspace;
         let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(self, own);
-            let logits = Logits::new(self, &worker.work);
-            let loss = head::loss(self.head, &batch.targets, own, &logits, |_, _, _| {});
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
             for (column, sequence) in own.iter().enumerate() {
-                outputs[sequence.index] = output(self, &logits, column, sequence);
+                outputs[sequence.index] = worker.output(self, column, sequence);
             }
-            loss
+            drop(outputs);
+            worker.loss(self, batch, own, Divisors::of_prediction(batch))
         });
         (loss, outputs.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What the head says of one sequence.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// Label after label; of heads that read every token, tokens one after another within a label.
+    pub values: Vec<f32>,
+    /// The vocabulary at each masked token.
+    pub words: Vec<Vec<f32>>,
 }
 
 /// Cuts the batch and hands the micro-batches to the workers, in order; returns the sum of their losses, in order.
@@ -93,7 +101,8 @@ fn each(
     (cut, workers, losses): (&mut Cut, &[Mutex<Worker>], &mut Vec<AtomicU64>),
     pass: &(dyn Fn(&mut Worker, &[Sequence]) -> Option<f64> + Sync),
 ) -> Option<f64> {
-    cut.cut(batch.lengths(), model.config.hidden_size, crew.workers());
+    let choices = batch.targets.choices(batch.len());
+    cut.cut(batch.lengths(), choices, model.config.hidden_size, crew.workers());
     if losses.len() < cut.len() {
         losses.resize_with(cut.len(), AtomicU64::default);
     }
@@ -116,21 +125,6 @@ fn each(
     });
     let sum = || losses.iter().map(|loss| f64::from_bits(loss.load(Ordering::Relaxed))).sum();
     known.load(Ordering::Relaxed).then(sum)
-}
-
-/// The head's outputs of one sequence, label after label.
-fn output(model: &Model, logits: &Logits, column: usize, sequence: &Sequence) -> Vec<f32> {
-    if model.head != Head::Span {
-        return (0..model.num_labels).map(|label| logits.get(column, label)).collect();
-    }
-    let tokens = |label: usize| sequence.columns().map(move |column| (column, label));
-    (0..model.num_labels).flat_map(tokens).map(|(column, label)| logits.get(column, label)).collect()
-}
-
-/// Start logits, and end logits behind them.
-pub fn halves(mut both: Vec<f32>) -> (Vec<f32>, Vec<f32>) {
-    let end = both.split_off(both.len() / 2);
-    (both, end)
 }
 
 impl Worker {
@@ -158,18 +152,18 @@ impl Worker {
         head::forward(model, &self.columns, &self.tape, &mut self.work);
     }
 
-    /// Sum of the losses; `work.head[3]` becomes their gradient times `scale`.
-    fn loss(&mut self, model: &Model, batch: &Batch, sequences: &[Sequence], scale: f64) -> Option<f64> {
-        let mut gradient = std::mem::take(&mut self.work.head[3]);
-        gradient.fill(0.0);
+    fn loss(&mut self, model: &Model, batch: &Batch, sequences: &[Sequence], by: Divisors) -> Option<f64> {
+        head::loss(model, &batch.targets, sequences, &self.columns, &mut self.work, by)
+    }
+
+    fn output(&self, model: &Model, column: usize, sequence: &Sequence) -> Output {
         let logits = Logits::new(model, &self.work);
-        let (isa, labels) = (model.isa, model.num_labels);
-        let set = |column: usize, label: usize, value: f64| {
-            gradient[super::panel::place(isa, labels, column) + label * isa.width] = (value * scale) as f32;
-        };
-        let loss = head::loss(model.head, &batch.targets, sequences, &logits, set);
-        self.work.head[3] = gradient;
-        loss
+        let columns = if model.head.reads_every_token() { sequence.columns() } else { column..column + 1 };
+        let label = |label: usize| columns.clone().map(move |column| (column, label));
+        let values = (0..model.num_labels).flat_map(label).map(|(column, label)| logits.get(column, label)).collect();
+        let own = &self.columns.bounds[column..column + 2];
+        let masked = self.columns.masked.iter().enumerate().filter(|(_, place)| (own[0]..own[1]).contains(place));
+        Output { values, words: masked.map(|(at, _)| self.work.masked.words(model, at)).collect() }
     }
 
     fn backward(&mut self, model: &Model, sequences: &[Sequence]) {

@@ -2,7 +2,7 @@
 //! bits, so that they differ by roundings: 1e-4 of a gradient's norm, as the golden data's README allows.
 
 use super::*;
-use crate::encode::{Features, Target};
+use crate::encode::{Features, Target, UNLABELLED};
 use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
 use crate::random::{Purpose, Stream};
@@ -10,6 +10,15 @@ use std::collections::BTreeMap;
 
 /// Sizes that fill no vector, tile or panel, and ones that do.
 const SHAPES: [(usize, usize, usize, &str); 3] = [(20, 2, 44, "gelu"), (36, 3, 50, "gelu_new"), (64, 2, 128, "relu")];
+
+const HEADS: [(Head, usize); 6] = [
+    (Head::Classification, 3),
+    (Head::Regression, 1),
+    (Head::Span, 2),
+    (Head::Tokens, 5),
+    (Head::Choice, 1),
+    (Head::Pretraining, 2),
+];
 
 fn config(hidden: usize, heads: usize, wide: usize, activation: &str) -> EncoderConfig {
     let text = format!(
@@ -42,6 +51,19 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                 Head::Classification => Target::Class(draw(row, 1001, labels as u32)),
                 Head::Regression => Target::Value(draw(row, 1001, 500) as f32 / 100.0),
                 Head::Span => Target::Span(draw(row, 1001, length as u32), draw(row, 1002, length as u32)),
+                Head::Tokens => {
+                    let label = |at: usize| if at % 3 == 0 { UNLABELLED } else { draw(row, at as u64, labels as u32) };
+                    Target::Tokens((0..length).map(label).collect())
+                }
+                Head::Choice => Target::Choice { of: 4, right: draw(row / 4, 1001, 4) },
+                // The first token of every third sequence, and none of another third.
+                Head::Pretraining => Target::Masked {
+                    words: (0..length as u32)
+                        .filter(|at| row % 3 < 2 && (at + row as u32).is_multiple_of(5))
+                        .map(|at| (at, draw(row, 2000 + u64::from(at), 97)))
+                        .collect(),
+                    next: Some(draw(row, 1001, 2)),
+                },
             };
             Features {
                 example: row,
@@ -60,7 +82,7 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
 fn update(step: u64) -> Update {
     Update {
         step,
-        learning_rate: 1e-4,
+        learning_rate: 1e-5,
         bias_correction: step.is_multiple_of(2),
         beta1: 0.9,
         beta2: 0.999,
@@ -81,9 +103,12 @@ fn norm(a: &[f32]) -> f64 {
 /// Two engines stay together over steps of two micro-batches, in loss, gradients, norm and prediction.
 fn stay_together(fast: &mut dyn Engine, slow: &mut dyn Engine, head: Head, labels: usize, what: &str) {
     for step in 0..3 {
-        let (first, second) = (batch(head, labels, 7, 2 * step), batch(head, labels, 4, 2 * step + 1));
-        let part = StepPart { seed: 11, step: u64::from(step), first_token: 0, first_sequence: 0, sequences: 11 };
-        let rest = StepPart { first_token: first.tokens(), first_sequence: 7, ..part };
+        let size = if head == Head::Choice { 8 } else { 7 };
+        let (first, second) = (batch(head, labels, size, 2 * step), batch(head, labels, 4, 2 * step + 1));
+        let sequences = first.len() + second.len();
+        let labelled = first.targets.labelled() + second.targets.labelled();
+        let part = StepPart { sequences, labelled, ..StepPart::whole(11, step.into(), &first) };
+        let rest = StepPart { first_token: first.tokens(), first_sequence: first.len(), ..part };
         for (batch, part) in [(&first, &part), (&second, &rest)] {
             fast.accumulate(batch, part).unwrap();
             slow.accumulate(batch, part).unwrap();
@@ -108,6 +133,8 @@ fn predictions_agree(fast: &Prediction, slow: &Prediction, what: &str) {
     let rows = |prediction: &Prediction| match &prediction.logits {
         Logits::Sequence(rows) => rows.concat(),
         Logits::Span { start, end } => [start.concat(), end.concat()].concat(),
+        Logits::Tokens(rows) => rows.concat(),
+        Logits::Masked { words, next } => [words.concat(), next.concat()].concat(),
     };
     let (a, b) = (rows(fast), rows(slow));
     assert_eq!(a.len(), b.len());
@@ -119,7 +146,7 @@ fn predictions_agree(fast: &Prediction, slow: &Prediction, what: &str) {
 #[test]
 fn steps_with_dropout_follow_the_reference_engine() {
     for (hidden, heads, wide, activation) in SHAPES {
-        for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1), (Head::Span, 2)] {
+        for (head, labels) in HEADS {
             let config = config(hidden, heads, wide, activation);
             let values = start(&config, head, labels);
             for isa in Isa::all() {
@@ -141,7 +168,7 @@ fn a_long_curve_with_dropout_follows_the_reference_engine() {
     let mut losses = Vec::new();
     for step in 0..60 {
         let batch = batch(Head::Classification, 3, 10, step % 2);
-        let part = StepPart { seed: 5, step: step.into(), first_token: 0, first_sequence: 0, sequences: 10 };
+        let part = StepPart::whole(5, step.into(), &batch);
         for engine in [&mut fast as &mut dyn Engine, &mut slow] {
             engine.accumulate(&batch, &part).unwrap();
             engine.update(&Update { learning_rate: 1e-3, bias_correction: true, ..update(step.into()) }).unwrap();
@@ -167,7 +194,7 @@ fn steps_in_bf16_stay_near_the_reference_engine() {
         let mut fast = Cpu::new(config.clone(), head, labels, &values, 2, Precision::Bf16).unwrap();
         let mut slow = Reference::new(config.clone(), head, labels, values).unwrap();
         let batch = batch(head, labels, 11, 0);
-        let part = StepPart { seed: 11, step: 0, first_token: 0, first_sequence: 0, sequences: 11 };
+        let part = StepPart::whole(11, 0, &batch);
         fast.accumulate(&batch, &part).unwrap();
         slow.accumulate(&batch, &part).unwrap();
         let (a, b) = (fast.loss().unwrap(), slow.loss().unwrap());
@@ -189,7 +216,7 @@ fn fast(workers: usize) -> (Cpu, EncoderConfig) {
 
 fn steps(engine: &mut Cpu, steps: std::ops::Range<u64>) {
     for step in steps {
-        let part = StepPart { seed: 1, step, first_token: 0, first_sequence: 0, sequences: 9 };
+        let part = StepPart { seed: 1, step, first_token: 0, first_sequence: 0, sequences: 9, labelled: 0 };
         engine.accumulate(&batch(Head::Classification, 3, 9, step as u32), &part).unwrap();
         engine.update(&update(step)).unwrap();
     }
@@ -237,7 +264,7 @@ fn a_sequence_gives_what_it_gives_alone() {
 #[test]
 fn every_parameter_gets_a_gradient() {
     let (mut engine, _) = fast(2);
-    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: 9 };
+    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: 9, labelled: 0 };
     engine.accumulate(&batch(Head::Classification, 3, 9, 0), &part).unwrap();
     for array in engine.gradients().unwrap() {
         assert!(array.values.iter().any(|value| *value != 0.0), "{} has no gradient", array.name);
@@ -247,7 +274,7 @@ fn every_parameter_gets_a_gradient() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let (mut engine, _) = fast(1);
-    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: 1 };
+    let part = StepPart { seed: 1, step: 0, first_token: 0, first_sequence: 0, sequences: 1, labelled: 0 };
     let mut wrong = batch(Head::Classification, 3, 1, 0);
     wrong.input_ids[0] = 97;
     assert!(engine.accumulate(&wrong, &part).is_err());

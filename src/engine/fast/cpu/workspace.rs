@@ -1,7 +1,8 @@
 //! What a worker works with: the model, the columns of its micro-batch, what the forward pass keeps, and scratch.
 //!
-//! T columns of the micro-batch, S sequences, Q columns after the last layer's attention (S under a sequence head, which
-//! reads first tokens only; else T), H hidden size, I intermediate size, N heads.
+//! T columns of the micro-batch, S sequences, M masked tokens, Q columns after the last layer's attention (S under a
+//! sequence head, which reads first tokens only, S + M in pre-training; else T), H hidden size, I intermediate size, N
+//! heads.
 
 use super::attention;
 use super::buffer::Buffer;
@@ -11,7 +12,7 @@ use super::micro_batch::Sequence;
 use super::panel::panels_len;
 use super::simd::Isa;
 use super::turns::Turns;
-use crate::encode::Batch;
+use crate::encode::{Batch, Targets};
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
 use crate::engine::fast::flat::FlatLayout;
@@ -49,7 +50,7 @@ impl Model<'_> {
         self.config.hidden_size / self.config.num_attention_heads
     }
 
-    /// Units of the gradient: of each layer, of the head, of the embeddings.
+    /// Units of the gradient: of each layer, of the head, of the masked words' head, of the embeddings.
     pub fn units(&self) -> usize {
         units(self.layout)
     }
@@ -83,7 +84,7 @@ impl Model<'_> {
 
 /// Units of a model's gradient.
 pub fn units(layout: &FlatLayout) -> usize {
-    LAYER_UNITS * layout.layers.len() + 2
+    LAYER_UNITS * layout.layers.len() + 3
 }
 
 /// The columns of a micro-batch; the vectors are used again.
@@ -101,7 +102,15 @@ pub struct Columns {
     pub selected: Vec<usize>,
     /// Token numbers of those, `[Q]`.
     pub selected_tokens: Vec<u64>,
-    /// Their own columns once selected: `0 … Q - 1`.
+    /// Where each sequence's selected columns begin and end among them, `[S + 1]`.
+    pub bounds: Vec<usize>,
+    /// Where each sequence's first token is among them, `[S]`.
+    pub firsts: Vec<usize>,
+    /// Where each masked token is among them, `[M]`.
+    pub masked: Vec<usize>,
+    /// The words that stood there, `[M]`.
+    pub masked_words: Vec<u32>,
+    /// Columns of their own for any of these: `0, 1, …`.
     pub places: Vec<usize>,
     /// Numbers of the sequences within the step, `[S]`.
     pub sequences: Vec<u64>,
@@ -125,11 +134,40 @@ impl Columns {
         let first_sequence = model.part.map_or(0, |part| part.first_sequence);
         self.sequences.clear();
         self.sequences.extend(sequences.iter().map(|sequence| (first_sequence + sequence.index) as u64));
+        self.select(batch, sequences, model.head);
         self.places.clear();
-        self.places.extend(0..sequences.len());
-        if model.head != Head::Span {
-            self.selected.extend(sequences.iter().map(|sequence| sequence.start));
-            self.selected_tokens.extend(self.selected.iter().map(|column| self.tokens[*column]));
+        self.places.extend(0..self.count);
+    }
+
+    /// Selects each sequence's first token, and its masked ones, in order.
+    fn select(&mut self, batch: &Batch, sequences: &[Sequence], head: Head) {
+        for list in [&mut self.bounds, &mut self.firsts, &mut self.masked] {
+            list.clear();
+        }
+        self.masked_words.clear();
+        self.bounds.push(0);
+        for sequence in sequences {
+            if !head.reads_every_token() {
+                self.firsts.push(self.selected.len());
+                self.selected.push(sequence.start);
+                self.select_masked(batch, sequence);
+            }
+            self.bounds.push(self.selected.len());
+        }
+        self.selected_tokens.extend(self.selected.iter().map(|column| self.tokens[*column]));
+    }
+
+    fn select_masked(&mut self, batch: &Batch, sequence: &Sequence) {
+        let Targets::Masked { words, .. } = &batch.targets else { return };
+        let tokens = sequence.first_token..sequence.first_token + sequence.length;
+        let from = words.partition_point(|(token, _)| (*token as usize) < tokens.start);
+        for (token, word) in words[from..].iter().take_while(|(token, _)| (*token as usize) < tokens.end) {
+            let column = sequence.start + *token as usize - tokens.start;
+            if column > sequence.start {
+                self.selected.push(column);
+            }
+            self.masked.push(self.selected.len() - 1);
+            self.masked_words.push(*word);
         }
     }
 
@@ -224,7 +262,8 @@ impl Tape {
         if self.layers.len() < self.kept {
             self.layers.resize_with(self.kept, LayerTape::default);
         }
-        let queries = if model.head == Head::Span { columns } else { sequences };
+        let some = model.head.reads_every_token() || model.head == Head::Pretraining;
+        let queries = if some { columns } else { sequences };
         for (at, layer) in self.layers[..self.kept].iter_mut().enumerate() {
             let last = at + 1 == layers && model.gradients.is_some();
             layer.fit(model, columns, if last { queries } else { columns });
@@ -264,6 +303,10 @@ pub struct Work {
     pub token_rows: Buffer,
     /// The head's: pooled output, its dropout applied, logits, their gradient.
     pub head: [Buffer; 4],
+    /// First tokens' states, in pre-training `[H, S]`.
+    pub firsts: Buffer,
+    /// The masked words' head's.
+    pub masked: super::head::Masked,
     /// Attention's.
     pub attention: attention::Scratch,
 }
@@ -281,6 +324,9 @@ impl Work {
             buffer.fit(len(rows));
         }
         self.attention.fit(isa, model.head_size(), longest);
+        if model.head == Head::Pretraining {
+            self.firsts.fit(len(hidden));
+        }
         if model.gradients.is_none() {
             return;
         }

@@ -165,7 +165,8 @@ fn write_tiles(batch: &Batch, to: &mut [u32]) -> usize {
 fn write_targets(targets: &Targets, to: &mut [u32]) {
     let pairs = to.chunks_exact_mut(2);
     match targets {
-        Targets::Hidden => {}
+        // Of heads that a GPU does not have yet.
+        Targets::Hidden | Targets::Tokens(_) | Targets::Choices(_) | Targets::Masked { .. } => {}
         Targets::Classes(classes) => pairs.zip(classes).for_each(|(to, class)| to[0] = *class),
         Targets::Values(values) => pairs.zip(values).for_each(|(to, value)| to[0] = value.to_bits()),
         Targets::Spans(spans) => pairs.zip(spans).for_each(|(to, span)| to.copy_from_slice(&[span.0, span.1])),
@@ -191,7 +192,7 @@ fn sort_words(ids: &[u32], order: &mut [u32], starts: &mut [u32], distinct: &mut
 /// Kind of targets, as head.cu numbers them for a sequence head; spans are 1.
 pub fn kind(targets: &Targets) -> u32 {
     match targets {
-        Targets::Hidden => 0,
+        Targets::Hidden | Targets::Tokens(_) | Targets::Choices(_) | Targets::Masked { .. } => 0,
         Targets::Classes(_) | Targets::Spans(_) => 1,
         Targets::Values(_) => 2,
     }
@@ -218,7 +219,8 @@ mod tests {
 
     fn written() -> (Vec<u32>, Room) {
         let mut words = Vec::new();
-        let part = StepPart { seed: 1, step: 9, first_token: (1 << 33) + 5, first_sequence: 4, sequences: 4 };
+        let part =
+            StepPart { seed: 1, step: 9, first_token: (1 << 33) + 5, first_sequence: 4, sequences: 4, labelled: 0 };
         let room = write(&batch(), &part, &mut words);
         (words, room)
     }

@@ -84,6 +84,9 @@ impl<M: Machine> Accelerated<M> {
         num_labels: usize,
         values: &[NamedArray],
     ) -> Result<Accelerated<M>, EngineError> {
+        if !matches!(head, Head::Classification | Head::Regression | Head::Span) {
+            return Err(EngineError::Device("a GPU has no head for tagging, choices or pre-training yet".into()));
+        }
         let parameters = parameters(&config, head, num_labels);
         check_names(&parameters, values)?;
         let shape = Shape::new(&config, num_labels, precision)?;
@@ -245,7 +248,7 @@ impl Session {
 impl<M: Machine> Predictor for Accelerated<M> {
     fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
         check_batch(batch, &self.config, self.shape.labels)?;
-        let part = StepPart { seed: 0, step: 0, first_token: 0, first_sequence: 0, sequences: batch.len() };
+        let part = StepPart::whole(0, 0, batch);
         self.run(batch, &part, false)?;
         let known = self.targets(&batch.targets) > 0;
         let loss_sum = if known { Some(self.download::<f64>(|arena| arena.head.total, 1)?[0]) } else { None };

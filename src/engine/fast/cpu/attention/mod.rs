@@ -8,7 +8,7 @@
 //! - backward: `P = exp(S - log Σ)` again, `dP = mask · V dO`, `dS = P (dP - Σ P dP)`, and from them `dQ`, `dK`, `dV`.
 
 mod gather;
-mod softmax;
+pub mod softmax;
 
 use super::buffer::Buffer;
 use super::mask::{Dropout, MAX_WIDTH};
@@ -87,13 +87,13 @@ pub struct Attention {
 
 /// Where a sequence lies.
 #[derive(Clone)]
-pub struct Place {
+pub struct Place<'a> {
     /// Columns of its keys and values.
     pub keys: Range<usize>,
-    /// Columns of its queries: as many, or the first alone.
+    /// Columns of its queries: as many, or those of selected tokens.
     pub queries: Range<usize>,
-    /// Index within the step of its first token.
-    pub first_token: u64,
+    /// Indices within the step of the queries' tokens.
+    pub tokens: &'a [u64],
 }
 
 /// Buffers of a worker, for one head.
@@ -220,7 +220,7 @@ impl Attention {
         let width = self.isa.width;
         let mut first = [0; MAX_WIDTH];
         for (lane, first) in first[..lanes].iter_mut().enumerate() {
-            let query = place.first_token + (panel * width + lane) as u64;
+            let query = place.tokens[panel * width + lane];
             *first = (query * self.heads as u64 + head as u64) * self.positions as u64;
         }
         dropout.fill(self.isa, &first[..lanes], &mut mask[..place.keys.len() * width]);

@@ -8,7 +8,7 @@ use crate::random::{Purpose, Stream};
 
 const HEADS: usize = 2;
 const POSITIONS: usize = 64;
-const PART: StepPart = StepPart { seed: 5, step: 4, first_token: 0, first_sequence: 0, sequences: 1 };
+const PART: StepPart = StepPart { seed: 5, step: 4, first_token: 0, first_sequence: 0, sequences: 1, labelled: 0 };
 
 /// A sequence of `length` tokens that begins at column `start`; queries are all of its tokens or the first.
 struct Case {
@@ -78,8 +78,9 @@ impl Case {
         let columns = self.start + self.length;
         let source = |first: usize| Source { values: &all, rows: 3 * rows, first };
         let sources = Inputs { query: source(0), key: source(rows), value: source(2 * rows) };
-        let place =
-            Place { keys: self.start..columns, queries: self.start..self.start + self.queries(), first_token: 100 };
+        let tokens: Vec<u64> = (100..).take(self.queries()).collect();
+        let queries = self.start..self.start + self.queries();
+        let place = Place { keys: self.start..columns, queries, tokens: &tokens };
         let dropout = Dropout::new(&PART, Site::AttentionProbabilities(1), self.dropout);
         let attention = Attention { isa, heads: HEADS, size: self.size, positions: POSITIONS, dropout };
         let mut scratch = Scratch::default();

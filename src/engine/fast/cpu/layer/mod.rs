@@ -1,7 +1,7 @@
 //! One encoder layer over a micro-batch (Devlin et al. 2019, Section 3): attention, then the feed-forward block, each with
 //! dropout, residual sum and LayerNorm after it.
 //!
-//! Under a sequence head only first tokens are read of the last layer's output. There, queries are computed for the
+//! Of the last layer's output a sequence head reads first tokens only, and pre-training masked ones too. There, queries are computed for the
 //! selected columns alone, and all after the attention runs on those Q columns; keys and values are those of all T.
 
 mod backward;
@@ -98,14 +98,11 @@ impl<'a> Step<'a> {
     }
 
     /// Where the sequences' keys and queries are.
-    fn places(&self) -> impl Iterator<Item = Place> + 'a {
-        let (selects, first) = (self.selects(), self.columns.tokens.first().copied().unwrap_or(0));
-        let tokens = &self.columns.tokens;
-        debug_assert!(tokens.is_empty() || tokens[0] == first);
-        self.sequences.iter().enumerate().map(move |(at, sequence)| Place {
-            keys: sequence.columns(),
-            queries: if selects { at..at + 1 } else { sequence.columns() },
-            first_token: tokens[sequence.start],
+    fn places(&self) -> impl Iterator<Item = Place<'a>> + 'a {
+        let (selects, tokens, bounds) = (self.selects(), self.query_tokens(), &self.columns.bounds);
+        self.sequences.iter().zip(bounds.windows(2)).map(move |(sequence, bounds)| {
+            let queries = if selects { bounds[0]..bounds[1] } else { sequence.columns() };
+            Place { keys: sequence.columns(), tokens: &tokens[queries.clone()], queries }
         })
     }
 }

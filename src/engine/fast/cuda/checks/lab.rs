@@ -22,7 +22,8 @@ pub fn shape(precision: Precision) -> Shape {
 }
 
 /// A part of a step that begins in its middle.
-pub const PART: StepPart = StepPart { seed: 7, step: 3, first_token: 1001, first_sequence: 17, sequences: 8 };
+pub const PART: StepPart =
+    StepPart { seed: 7, step: 3, first_token: 1001, first_sequence: 17, sequences: 8, labelled: 0 };
 
 /// The batch of all checks: sequences of one token, of one tile, of more.
 pub fn batch(targets: Targets) -> Batch {

@@ -89,7 +89,7 @@ pub const UPDATE: Update = Update {
 
 /// A part that begins in the middle of its step.
 pub fn part(sequences: usize) -> StepPart {
-    StepPart { seed: 11, step: 2, first_token: 70, first_sequence: 6, sequences }
+    StepPart { seed: 11, step: 2, first_token: 70, first_sequence: 6, sequences, labelled: 0 }
 }
 
 impl Case {
@@ -126,6 +126,7 @@ impl Case {
                 Head::Classification => Targets::Classes(each.map(|(_, at)| at % 2).collect()),
                 Head::Regression => Targets::Values(each.map(|(_, at)| at as f32 - 0.7).collect()),
                 Head::Span => Targets::Spans(each.map(|(&len, _)| (len as u32 / 3, len as u32 - 1)).collect()),
+                _ => Targets::Hidden,
             },
         )
     }
@@ -261,5 +262,7 @@ fn flat(logits: &Logits) -> Vec<f32> {
     match logits {
         Logits::Sequence(rows) => rows.concat(),
         Logits::Span { start, end } => [start.concat(), end.concat()].concat(),
+        Logits::Tokens(rows) => rows.concat(),
+        Logits::Masked { words, next } => [words.concat(), next.concat()].concat(),
     }
 }

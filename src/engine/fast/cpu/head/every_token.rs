@@ -1,0 +1,92 @@
+//! Heads of every token x: `logits = Q x + q`, with the mean of the cross entropies of an answer's first and last token,
+//! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token.
+
+use super::super::activation;
+use super::super::dense::Dense;
+use super::super::mask::Dropout;
+use super::super::micro_batch::Sequence;
+use super::super::product::Start;
+use super::super::transpose::to_feature_panels;
+use super::super::workspace::{Columns, LAYER_UNITS, Model, Tape, Work, first_indices};
+use super::{Logits, cross_entropy};
+use crate::encode::{Targets, UNLABELLED};
+use crate::engine::Divisors;
+use crate::engine::dropout::Site;
+use crate::task::Head;
+
+/// Fills `work.head`: the last layer's output after dropout, and logits.
+pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
+    let (dense, head) = (dense(model, columns), &model.layout.head);
+    let [_, dropped, logits, _] = &mut work.head;
+    let used = dense.input_len();
+    dropped[..used].copy_from_slice(&tape.output[..used]);
+    drop_tokens(model, columns, &mut dropped[..used], &mut work.mask);
+    let (weight, bias) = (&model.parameters[head.weight.clone()], &model.parameters[head.bias.clone()]);
+    dense.forward(weight, bias, dropped, logits);
+}
+
+fn dense(model: &Model, columns: &Columns) -> Dense {
+    Dense { isa: model.isa, inputs: model.config.hidden_size, outputs: model.num_labels, columns: columns.count }
+}
+
+/// Dropout before a label's classifier; spans have none.
+fn drop_tokens(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
+    let probability = if model.head == Head::Tokens { model.config.classifier_dropout } else { 0.0 };
+    let dropout: Option<Dropout> = model.dropout(Site::Classifier, probability);
+    let Some(dropout) = dropout else { return };
+    let (isa, hidden) = (model.isa, model.config.hidden_size);
+    let scratch = &mut scratch[..hidden * isa.width];
+    for (at, values) in values.chunks_mut(hidden * isa.width).enumerate() {
+        dropout.fill(isa, &first_indices(&columns.tokens, at, isa, hidden), scratch);
+        activation::backward(isa, scratch, values);
+    }
+}
+
+/// The loss, divided; `set(column, label, value)` receives its gradient.
+pub fn loss(
+    targets: &Targets,
+    sequences: &[Sequence],
+    logits: &Logits,
+    by: Divisors,
+    mut set: impl FnMut(usize, usize, f64),
+) -> Option<f64> {
+    match targets {
+        Targets::Spans(spans) => {
+            let mut end = |sequence: &Sequence, label: usize, target: u32| {
+                let logit = |token: usize| logits.get(sequence.start + token, label);
+                let set = |token: usize, g: f64| set(sequence.start + token, label, g / 2.0 / by.sequences);
+                cross_entropy(sequence.length, logit, target as usize, set) / 2.0
+            };
+            let mut both = |sequence: &Sequence| {
+                let (first, last) = spans[sequence.index];
+                end(sequence, 0, first) + end(sequence, 1, last)
+            };
+            Some(sequences.iter().map(&mut both).sum::<f64>() / by.sequences)
+        }
+        Targets::Tokens(labels) => {
+            let mut sum = 0.0;
+            for sequence in sequences {
+                let own = &labels[sequence.first_token..][..sequence.length];
+                for (column, label) in (sequence.start..).zip(own).filter(|(_, label)| **label != UNLABELLED) {
+                    let set = |label: usize, g: f64| set(column, label, g / by.labelled);
+                    sum += cross_entropy(logits.labels, |label| logits.get(column, label), *label as usize, set);
+                }
+            }
+            Some(sum / by.labelled)
+        }
+        _ => None,
+    }
+}
+
+/// From `work.head[3]`, the logits' gradient, to `work.gradient` of all columns, and to the head's parameters.
+pub fn backward(model: &Model, columns: &Columns, _: &Tape, work: &mut Work) {
+    let (dense, head) = (dense(model, columns), &model.layout.head);
+    let (used, unit) = (dense.output_len(), LAYER_UNITS * model.layout.layers.len());
+    to_feature_panels(model.isa, dense.inputs, dense.columns, &work.head[1], &mut work.transposed);
+    model.add(unit, columns.micro_batch, [&head.weight, &head.bias], |[weight, bias]| {
+        dense.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
+    });
+    let weight = &model.parameters[head.weight.clone()];
+    dense.backward(weight, &work.head[3], Start::Zero, &mut work.gradient);
+    drop_tokens(model, columns, &mut work.gradient[..dense.input_len()], &mut work.mask);
+}
