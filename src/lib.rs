@@ -32,4 +32,5 @@ pub mod submit;
 pub mod pipeline;
 pub mod report;
 pub mod check;
+pub mod pretrain;
 pub mod cli;

@@ -20,6 +20,10 @@ pub enum Purpose {
     Bootstrap = 5,
     /// Rows of benchmarks and calibrations.
     Synthetic = 6,
+    /// Cutting documents into segments.
+    Segments = 7,
+    /// Which tokens are masked.
+    Masking = 8,
 }
 
 /// The random numbers of one seed and purpose.

@@ -4,37 +4,48 @@
 //! there, byte by byte. Grammar, words and weights are this project's own; nothing is taken from a published data set,
 //! and a score on it says nothing about one.
 
+mod acceptability;
+mod acceptability_forms;
+mod acceptability_words;
 mod checkpoint;
 mod dice;
+mod duplicate_words;
+mod duplicates;
+mod entailment;
+mod entities;
+mod entity_words;
+mod facts;
+mod frames;
 mod glue;
+mod inference;
+mod names;
+mod ner;
+mod paraphrase;
 mod parquet;
+mod quantities;
 mod questions;
+mod relevance;
+mod sentiment;
+mod sentiment_words;
 mod splits;
+mod state;
+mod story;
+mod story_words;
+mod village;
 mod words;
 
 use dice::Dice;
-use glue::Row;
+use glue::{RECIPES, Recipe, Row};
+use ner::Tagged;
 use questions::Question;
 use repro::task::{self, Task};
 use splits::{Sentences, deal};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// A task of the mini-GLUE: its name, the rows of train, dev and test, and how a row is made.
-struct Recipe {
-    task: &'static str,
-    rows: [usize; 3],
-    make: fn(&mut Dice) -> Row,
-}
-
-const GLUE: &[Recipe] = &[
-    Recipe { task: "sst2", rows: [1_200, 200, 100], make: glue::sst2 },
-    Recipe { task: "cola", rows: [1_200, 200, 100], make: glue::cola },
-    Recipe { task: "mrpc", rows: [1_000, 200, 100], make: glue::mrpc },
-    Recipe { task: "stsb", rows: [1_000, 200, 100], make: glue::stsb },
-];
-
-const SQUAD_ROWS: [usize; 2] = [1_200, 150];
+/// Rows of train and dev.
+const SQUAD_ROWS: [usize; 2] = [1_000, 250];
+const NER_ROWS: [usize; 3] = [1_500, 300, 100];
 
 impl Sentences for Row {
     fn sentences(&self) -> &[String] {
@@ -53,6 +64,16 @@ impl Sentences for Question {
 
     fn identity(&self) -> String {
         format!("{}\n{}", self.context, self.question)
+    }
+}
+
+impl Sentences for Tagged {
+    fn sentences(&self) -> &[String] {
+        &self.sentences
+    }
+
+    fn identity(&self) -> String {
+        self.sentences.join("\n")
     }
 }
 
@@ -85,10 +106,12 @@ fn compare(path: &Path, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
 fn make() -> Result<Files, Box<dyn Error>> {
     let mut files = Files::new();
     let mut texts = Vec::new();
-    for recipe in GLUE {
+    for recipe in RECIPES {
         make_glue(recipe, &mut files, &mut texts)?;
     }
-    make_squad(&mut files, &mut texts)?;
+    make_squad("squad", questions::squad, &mut files, &mut texts)?;
+    make_squad("squad_v2", questions::squad_v2, &mut files, &mut texts)?;
+    make_ner(&mut files, &mut texts)?;
     let model = Path::new("models/repro/bert-tiny");
     files.extend(checkpoint::files(texts.iter()).into_iter().map(|(name, bytes)| (model.join(name), bytes)));
     Ok(files)
@@ -96,7 +119,7 @@ fn make() -> Result<Files, Box<dyn Error>> {
 
 fn make_glue(recipe: &Recipe, files: &mut Files, texts: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
     let task = known(recipe.task);
-    let splits = deal(&mut Dice::named(task.name), &recipe.rows, recipe.make);
+    let splits = deal(&mut Dice::named(task.name), recipe.rows, recipe.make);
     for (split, rows) in task.splits.iter().zip(&splits) {
         let path = Path::new("datasets/repro/mini-glue").join(task.split_file(split.name));
         files.push((path, parquet::glue(task, rows, split.hidden)?));
@@ -105,13 +128,32 @@ fn make_glue(recipe: &Recipe, files: &mut Files, texts: &mut Vec<String>) -> Res
     Ok(())
 }
 
-fn make_squad(files: &mut Files, texts: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
-    let task = known("squad");
-    let splits = deal(&mut Dice::named(task.name), &SQUAD_ROWS, questions::squad);
+fn make_squad(
+    name: &'static str,
+    make: fn(&mut Dice) -> Question,
+    files: &mut Files,
+    texts: &mut Vec<String>,
+) -> Result<(), Box<dyn Error>> {
+    let task = known(name);
+    let splits = deal(&mut Dice::named(task.name), &SQUAD_ROWS, make);
     for (split, rows) in task.splits.iter().zip(&splits) {
         let path = Path::new("datasets/repro/mini-squad").join(task.split_file(split.name));
         files.push((path, parquet::squad(rows, split.name)?));
         texts.extend(rows.iter().flat_map(|row| [row.context.clone(), row.question.clone()]));
+    }
+    Ok(())
+}
+
+fn make_ner(files: &mut Files, texts: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
+    let task = known("conll2003");
+    if task.labels != ner::TAGS {
+        return Err("the generator's tags are not those of the task".into());
+    }
+    let splits = deal(&mut Dice::named("ner"), &NER_ROWS, ner::ner);
+    for (split, rows) in task.splits.iter().zip(&splits) {
+        let path = Path::new("datasets/repro/mini-ner").join(task.split_file(split.name));
+        files.push((path, parquet::tagged(task, rows)?));
+        texts.extend(rows.iter().flat_map(|row| row.sentences.clone()));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use polars::prelude::{Column, DataFrame, IntoSeries, NamedFrom, ParquetWriter, P
 use serde_json::{Map, Value, json};
 
 use crate::glue::Row;
+use crate::ner::Tagged;
 use crate::questions::Question;
 use repro::task::{Head, Schema, Task};
 
@@ -35,8 +36,10 @@ pub fn glue(task: &Task, rows: &[Row], hidden: bool) -> PolarsResult<Vec<u8>> {
 /// A SQuAD split: `answers` is a struct of two lists.
 pub fn squad(rows: &[Question], split: &str) -> PolarsResult<Vec<u8>> {
     let column = |name: &str, texts: Vec<String>| Column::new(name.into(), texts);
-    let texts: Vec<Series> = rows.iter().map(|row| Series::new("".into(), [row.answer])).collect();
-    let starts: Vec<Series> = rows.iter().map(|row| Series::new("".into(), [row.start as i32])).collect();
+    let text = |row: &Question| row.answer.iter().cloned().collect::<Vec<String>>();
+    let start = |row: &Question| row.answer.iter().map(|_| row.start as i32).collect::<Vec<i32>>();
+    let texts: Vec<Series> = rows.iter().map(|row| Series::new("".into(), text(row))).collect();
+    let starts: Vec<Series> = rows.iter().map(|row| Series::new("".into(), start(row))).collect();
     let lists = [Series::new("text".into(), texts), Series::new("answer_start".into(), starts)];
     let answers = StructChunked::from_series("answers".into(), rows.len(), lists.iter())?;
     let columns = vec![
@@ -53,11 +56,29 @@ pub fn squad(rows: &[Question], split: &str) -> PolarsResult<Vec<u8>> {
     bytes(columns, features)
 }
 
+/// A split of tagged sentences: `tokens`, and `ner_tags` with the names of the numbers.
+pub fn tagged(task: &Task, rows: &[Tagged]) -> PolarsResult<Vec<u8>> {
+    let tokens: Vec<Series> = rows.iter().map(|row| Series::new("".into(), &row.tokens)).collect();
+    let numbers = |row: &Tagged| row.tags.iter().map(|tag| *tag as i64).collect::<Vec<i64>>();
+    let tags: Vec<Series> = rows.iter().map(|row| Series::new("".into(), numbers(row))).collect();
+    let columns = vec![
+        Column::new("id".into(), (0..rows.len()).map(|index| index.to_string()).collect::<Vec<_>>()),
+        Column::new("tokens".into(), tokens),
+        Column::new("ner_tags".into(), tags),
+    ];
+    let list = |feature: Value| json!({"feature": feature, "_type": "Sequence"});
+    let mut features = Map::new();
+    features.insert("id".into(), value("string"));
+    features.insert("tokens".into(), list(value("string")));
+    features.insert("ner_tags".into(), list(json!({"names": task.labels, "_type": "ClassLabel"})));
+    bytes(columns, features)
+}
+
 fn text_columns(schema: Schema) -> Vec<&'static str> {
     match schema {
         Schema::Single(text) => vec![text],
         Schema::Pair(first, second) => vec![first, second],
-        Schema::Question { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

@@ -1,80 +1,103 @@
-//! Made-up SQuAD: passages of two to four sentences, and a question about who, where or when.
+//! Made-up SQuAD: passages of three or four sentences, and a question about who, what, where, when, why, with whom or
+//! how many.
 //!
-//! Every sentence of a passage has its own person, action, thing, place and day, so that a question has one answer; a
-//! model that only sees the kind of word asked for is right once in as many times as there are sentences.
+//! The things of a passage differ, and so do its pairs of person and deed, so that a question has one answer; persons
+//! and deeds alone may come twice. In the variant of SQuAD 2.0, a third of the questions ask what the passage does not
+//! tell of that event, though it may tell it of another, or take another deed for granted.
 
 use crate::dice::Dice;
-use crate::words::{ACTIONS, DAYS, PEOPLE, PLACES, THINGS};
+use crate::facts::Event;
+use crate::frames::capitalised;
+use crate::relevance::choose;
+use crate::story::{Asked, Story};
+use crate::words::VILLAGE;
 
 /// One question with its passage. `start` counts code points, which are bytes here: the text is ASCII.
 pub struct Question {
-    pub title: &'static str,
+    pub title: String,
     pub context: String,
     pub question: String,
-    pub answer: &'static str,
+    /// `None` if the passage does not tell; `start` is 0 then.
+    pub answer: Option<String>,
     pub start: usize,
     /// The sentences of the context, for keeping splits apart.
     pub sentences: Vec<String>,
 }
 
-struct Fact {
-    person: &'static str,
-    action: usize,
-    thing: &'static str,
-    place: &'static str,
-    day: &'static str,
+/// A passage and a question that it answers.
+pub fn squad(dice: &mut Dice) -> Question {
+    question(dice, true)
 }
 
-impl Fact {
-    fn sentence(&self) -> String {
-        let Fact { person, thing, place, day, .. } = self;
-        format!("{person} {} the {thing} in {place} on {day}.", ACTIONS[self.action].past[0])
-    }
+/// A passage and a question that it answers two times of three.
+pub fn squad_v2(dice: &mut Dice) -> Question {
+    let answerable = dice.chance(0.67);
+    question(dice, answerable)
+}
 
-    /// The question of a kind (who, where, when) and its answer.
-    fn ask(&self, kind: usize) -> (String, &'static str) {
-        let Fact { person, thing, place, day, .. } = self;
-        let action = &ACTIONS[self.action];
-        match kind {
-            0 => (format!("Who {} the {thing}?", action.past[0]), person),
-            1 => (format!("Where did {person} {} the {thing}?", action.base[0]), place),
-            _ => (format!("When did {person} {} the {thing}?", action.base[0]), day),
+fn question(dice: &mut Dice, answerable: bool) -> Question {
+    let stories = passage(dice);
+    let sentences: Vec<String> = stories.iter().map(|story| story.sentence(dice)).collect();
+    let index = dice.below(stories.len());
+    let story = &stories[index];
+    let mistaken = !answerable && dice.chance(0.4);
+    let asked = choose(dice, |asked| match mistaken {
+        true => story.tells(asked) && asked != Asked::What,
+        false => story.tells(asked) == answerable && (asked != Asked::HowMany || story.plural),
+    });
+    let question = if mistaken { of_another_deed(dice, story, asked) } else { story.ask(dice, asked) };
+    let context = sentences.join(" ");
+    let before: usize = sentences[..index].iter().map(|sentence| sentence.len() + 1).sum();
+    let found = answerable.then(|| find(&sentences[index], &story.answer(asked)));
+    let start = found.map_or(0, |within| before + within);
+    let answer = found.map(|_| context[start..start + story.answer(asked).len()].to_string());
+    Question { title: title(&stories), question, context, answer, start, sentences }
+}
+
+/// A question that takes for granted that something else was done to this thing, of which a passage tells once only.
+fn of_another_deed(dice: &mut Dice, story: &Story, asked: Asked) -> String {
+    let event = story.event.changed(dice, &VILLAGE, 1);
+    story.about(dice, event).ask(dice, asked)
+}
+
+/// Where the answer stands as whole words; its first letter may be a large one.
+fn find(sentence: &str, answer: &str) -> usize {
+    if sentence.starts_with(&capitalised(answer)) {
+        return 0;
+    }
+    let whole = |start: &usize| {
+        let (before, after) = (&sentence[..*start], &sentence[start + answer.len()..]);
+        !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+    };
+    let mut places = sentence.match_indices(answer).map(|(start, _)| start);
+    places.find(whole).expect("a story's sentence tells what the story says it tells")
+}
+
+fn title(stories: &[Story]) -> String {
+    format!("News from {}", stories[0].event.place)
+}
+
+/// Three or four stories, of other things each, and of a person or a deed that another one has at times.
+fn passage(dice: &mut Dice) -> Vec<Story> {
+    let count = 3 + dice.below(2);
+    let mut stories: Vec<Story> = Vec::with_capacity(count);
+    while stories.len() < count {
+        let mut event = Event::throw(dice, &VILLAGE);
+        if let Some(last) = stories.last() {
+            match dice.below(4) {
+                0 => event.agent = last.event.agent,
+                1 => event.action = last.event.action,
+                _ => {}
+            }
+        }
+        if stories.iter().all(|story| differ(&story.event, &event)) {
+            stories.push(Story::of(dice, event));
         }
     }
+    stories
 }
 
-/// A passage and its question.
-pub fn squad(dice: &mut Dice) -> Question {
-    let facts = passage(dice);
-    let sentences: Vec<String> = facts.iter().map(Fact::sentence).collect();
-    let asked = dice.below(facts.len());
-    let kind = dice.below(3);
-    let (question, answer) = facts[asked].ask(kind);
-    let before: usize = sentences[..asked].iter().map(|sentence| sentence.len() + 1).sum();
-    let within = sentences[asked].find(answer).expect("a sentence tells its fact's person, place and day");
-    Question {
-        title: "Made-up news",
-        context: sentences.join(" "),
-        question,
-        answer,
-        start: before + within,
-        sentences,
-    }
-}
-
-/// Two to four facts that differ in everything.
-fn passage(dice: &mut Dice) -> Vec<Fact> {
-    let count = 2 + dice.below(3);
-    let mut columns = [PEOPLE.len(), ACTIONS.len(), THINGS.len(), PLACES.len(), DAYS.len()]
-        .map(|size| dice.distinct(size, count).into_iter());
-    let mut next = |column: usize| columns[column].next().expect("`count` indices were drawn for each column");
-    (0..count)
-        .map(|_| Fact {
-            person: PEOPLE[next(0)],
-            action: next(1),
-            thing: THINGS[next(2)][0],
-            place: PLACES[next(3)],
-            day: DAYS[next(4)],
-        })
-        .collect()
+/// A question must fit one of them only.
+fn differ(first: &Event, second: &Event) -> bool {
+    first.thing != second.thing && (first.agent != second.agent || first.action != second.action)
 }

@@ -1,7 +1,7 @@
-//! Rows dealt out to splits so that no sentence stands in two of them.
+//! Rows dealt out to splits so that no sentence stands in two of them, and train does not see every word.
 
 use crate::dice::Dice;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A row that can name its sentences.
 pub trait Sentences {
@@ -11,13 +11,14 @@ pub trait Sentences {
     fn identity(&self) -> String;
 }
 
-/// Fills the splits, train first, with `sizes` different rows each.
+/// Fills the splits, train first, with `sizes` different rows each; the dice are told which split they throw for.
 ///
 /// A row with a sentence of an earlier split is thrown again; each task has far more sentences than are asked for.
 pub fn deal<R: Sentences>(dice: &mut Dice, sizes: &[usize], make: fn(&mut Dice) -> R) -> Vec<Vec<R>> {
     let mut owner = BTreeMap::new();
-    let mut identities = std::collections::BTreeSet::new();
+    let mut identities = BTreeSet::new();
     let mut split = |index: usize, size: usize| {
+        dice.enter(index);
         let mut rows = Vec::with_capacity(size);
         while rows.len() < size {
             let row = make(dice);

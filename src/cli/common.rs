@@ -176,11 +176,24 @@ fn pins(experiment: &Path) -> Result<Pins, CliError> {
     }
 }
 
-/// The files in `experiments/`, in the order of their names; none where the folder is absent.
+/// How the names of pre-training files begin.
+const PRETRAINING: &str = "pretrain";
+
+/// The experiments in `experiments/`, in the order of their names; none where the folder is absent.
 pub fn experiments() -> Vec<PathBuf> {
+    yaml_files(false)
+}
+
+/// The pre-trainings there.
+pub fn pretrainings() -> Vec<PathBuf> {
+    yaml_files(true)
+}
+
+fn yaml_files(pretraining: bool) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(EXPERIMENTS).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.retain(|path| file_name(path).is_some_and(|name| name.starts_with(PRETRAINING) == pretraining));
     paths.sort();
     paths
 }

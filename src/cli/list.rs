@@ -1,7 +1,7 @@
 //! `repro list`: what there is to choose from. Tasks and presets are the program's; experiments and the checkpoints they
 //! name are those of the `experiments/` folder.
 
-use super::common::experiments;
+use super::common::{experiments, pretrainings};
 use super::{CliError, Console, devices};
 use crate::exit::Exit;
 use crate::family::FAMILIES;
@@ -49,6 +49,7 @@ fn to_text(found: &[Found]) -> String {
         .push(section("families", FAMILIES.iter().map(|family| format!("{:9} {}", family.model_type, family.title))));
     sections.extend(PRESETS.iter().map(preset_text));
     sections.push(section("experiments", found.iter().map(experiment_line)));
+    sections.push(section("pre-trainings", pretrainings().iter().map(|path| pretraining_line(path))));
     sections.push(section("checkpoints", checkpoints(found).into_iter()));
     sections.push(section("claims", claims().into_iter()));
     sections.join("\n")
@@ -104,6 +105,20 @@ fn experiment_line((path, experiment): &Found) -> String {
     }
 }
 
+fn pretraining_line(path: &Path) -> String {
+    let shown = path.display();
+    match spec::pretraining::read(path, &[]) {
+        Ok(spec) => format!(
+            "{shown:32} {} layers, hidden size {}, {} steps",
+            spec.model.num_hidden_layers, spec.model.hidden_size, spec.train.steps
+        ),
+        Err(error) => {
+            let error = error.to_string();
+            format!("{shown:32} cannot be read: {}", error.lines().next().unwrap_or_default())
+        }
+    }
+}
+
 /// Every checkpoint an experiment names, in the order of names.
 fn checkpoints(found: &[Found]) -> BTreeSet<String> {
     let readable = found.iter().filter_map(|(_, experiment)| experiment.as_ref().ok());
@@ -117,6 +132,7 @@ fn to_json(found: &[Found]) -> Value {
         "claims": claims(),
         "presets": PRESETS.iter().map(preset_json).collect::<Vec<_>>(),
         "experiments": found.iter().map(experiment_json).collect::<Vec<_>>(),
+        "pretrainings": pretrainings(),
         "checkpoints": checkpoints(found),
     })
 }

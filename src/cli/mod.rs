@@ -11,6 +11,7 @@ mod hub;
 mod kernels;
 mod list;
 mod plan;
+mod pretrain;
 mod progress;
 mod report;
 mod run;
@@ -61,6 +62,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Write the files the GLUE server and the SQuAD scripts take.
     Submit(submit::SubmitArgs),
+    /// Pre-train a checkpoint from plain text: masked words and the next sentence.
+    Pretrain(pretrain::PretrainArgs),
     /// Measure training and evaluation tokens/s against this machine's matmul ceiling.
     Bench(bench::BenchArgs),
     /// List tasks, families, presets, checkpoints, experiments and claims, or devices.
@@ -111,6 +114,7 @@ fn dispatch(command: &Command, console: &Console) -> Result<Exit, CliError> {
         Command::Score(args) => score::run(args, console),
         Command::Verify(args) => verify::run(args, console),
         Command::Submit(args) => submit::run(args, console),
+        Command::Pretrain(args) => pretrain::run(args, console),
         Command::Bench(args) => bench::run(args, console),
         Command::List(args) => list::run(args, console),
         Command::Kernels(args) => kernels::run(args, console),

@@ -75,7 +75,7 @@ fn published(folder: &Path, experiment: &Experiment) -> Result<Published, CliErr
 
 /// The flags `stop` and `idle`: a signal sets the first; it ends the process where either was set before. `idle` is set,
 /// as nothing is at work yet.
-fn stop_on_signal() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), CliError> {
+pub(super) fn stop_on_signal() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), CliError> {
     let (stop, idle) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
     for signal in [SIGINT, SIGTERM] {
         let exit = |flag: &Arc<AtomicBool>| {

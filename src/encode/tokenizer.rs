@@ -102,6 +102,15 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// Of each id, whether its token goes on with a word (`##…`); as long as the vocabulary.
+    pub fn continuations(&self) -> Vec<bool> {
+        let mut continues = vec![false; self.highest_id as usize + 1];
+        for (token, id) in self.inner.get_vocab(true) {
+            continues[id as usize] = token.starts_with("##");
+        }
+        continues
+    }
+
     /// The token ids of a text, special tokens excluded.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = self.inner.encode_fast(text, false).map_err(|error| error.to_string())?;

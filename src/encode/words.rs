@@ -74,7 +74,8 @@ mod tests {
         let example = Example { parts, label: Some(Label::Tags(vec![0, 7, 5])), ..Example::default() };
         let task = crate::task::find("conll2003").unwrap();
         let encoded = |length: usize| {
-            let mut all = encode_split(&tokenizer, task, &[example.clone()], &settings(length), &Silent).unwrap();
+            let mut all =
+                encode_split(&tokenizer, task, std::slice::from_ref(&example), &settings(length), &Silent).unwrap();
             (all.features.remove(0), all.report.truncated)
         };
         let (features, truncated) = encoded(16);

@@ -15,6 +15,7 @@ mod run;
 mod saved;
 mod scoring;
 
+pub use artifacts::Live;
 pub use error::{PipelineError, RunError};
 pub use forecast::{Forecast, Forecasts};
 pub use inputs::{InputError, Inputs, Prepared};

@@ -10,10 +10,11 @@ use crate::engine::{self, Engine, EngineError, Processor};
 use crate::event::{Event, Observer};
 use crate::export::{self, ExportInput, TokenizerFile};
 use crate::family::parameters;
+use crate::plan::steps::total_steps;
 use crate::plan::{Plan, Run};
 use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedScore, SplitReport, Status, Store};
 use crate::score::Scores;
-use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
+use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Snapshots, TrainError, Trainer};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -87,12 +88,14 @@ fn train(
 ) -> Result<Outcome, RunError> {
     let live = Live::new(&run.id.0, folder, pipeline.observer);
     let features: Vec<_> = prepared.train().flat_map(|split| split.encoded.features.iter().cloned()).collect();
+    let (examples, recipe) = (InMemory::new(&features), &run.recipe);
     let trainer = Trainer {
         run: run.id.0.clone(),
         recipe: &run.recipe,
         seed: run.seed,
         computes: pipeline.processor.describe(run.engine),
-        features: &features,
+        total_steps: total_steps(examples.count(), recipe.batch_size, recipe.epochs, recipe.rounding),
+        examples: &examples,
         snapshots: Snapshots::new(folder.join("snapshot")),
         stop: pipeline.stop,
         observer: &live,

@@ -22,7 +22,7 @@ mod results;
 mod scaling;
 mod seed_spread;
 mod summary;
-mod svg;
+pub mod svg;
 mod table;
 
 pub use choice::Choice;

@@ -37,6 +37,10 @@ pub enum Metric {
     BestF1,
     /// Entity-level F1 of `conlleval`.
     EntityF1,
+    /// Share of masked words that are predicted, in pre-training.
+    MaskedAccuracy,
+    /// Share of second parts rightly told to be the next or not, in pre-training.
+    NextSentenceAccuracy,
 }
 
 impl Metric {
@@ -52,6 +56,8 @@ impl Metric {
             Metric::BestExact => "best_exact",
             Metric::BestF1 => "best_f1",
             Metric::EntityF1 => "entity_f1",
+            Metric::MaskedAccuracy => "masked_accuracy",
+            Metric::NextSentenceAccuracy => "next_sentence_accuracy",
         }
     }
 }

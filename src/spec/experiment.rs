@@ -77,7 +77,7 @@ fn owned(node: &Node, path: &str, expected: &str) -> Read<String> {
 }
 
 /// Names become file names, so only what is one on every system passes.
-fn name(node: &Node) -> Read<String> {
+pub(super) fn name(node: &Node) -> Read<String> {
     let words = "a name of at most 64 letters, digits, `-`, `_` and `.`, not beginning with `.`";
     let name = text(node, "name", words)?;
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));

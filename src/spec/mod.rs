@@ -13,6 +13,7 @@ pub mod error;
 pub mod experiment;
 pub mod pins;
 pub mod preset;
+pub mod pretraining;
 pub mod recipe;
 mod set;
 pub mod setting;
@@ -178,6 +179,16 @@ pub fn read_bytes(path: &str, bytes: Vec<u8>, sets: &[String]) -> Result<Experim
 }
 
 fn parse(path: &str, text: String, sets: &[String]) -> Result<Experiment, SpecError> {
+    parse_with(path, text, sets, experiment::experiment)
+}
+
+/// A file of any kind: `read` makes something of its tree.
+fn parse_with<T>(
+    path: &str,
+    text: String,
+    sets: &[String],
+    read: impl FnOnce(&yaml::Node, &Origin) -> decode::Read<T>,
+) -> Result<T, SpecError> {
     let origin = Origin { path: path.into(), text, sets: sets.to_vec() };
     let mut root = tree(&origin)?;
     for (index, argument) in sets.iter().enumerate() {
@@ -188,7 +199,7 @@ fn parse(path: &str, text: String, sets: &[String]) -> Result<Experiment, SpecEr
             hint: None,
         })?;
     }
-    experiment::experiment(&root, &origin).map_err(|complaint| origin.error(complaint))
+    read(&root, &origin).map_err(|complaint| origin.error(complaint))
 }
 
 /// The tree of a text that has one.

@@ -4,20 +4,23 @@
 //! engine's state and its [`Progress`]; both go into a snapshot, and nothing else decides what happens next, so a
 //! run resumed on the same processor, with as many threads, ends with the bytes of an uninterrupted one.
 
+mod examples;
 mod order;
 mod progress;
 pub mod snapshot;
 
+pub use examples::{Examples, InMemory};
 pub use order::Order;
 pub use progress::{Best, Progress};
 pub use snapshot::Snapshots;
 
-use crate::encode::{Batch, Features, Target, sequences_of_an_example};
+use crate::encode::{Batch, Features, Target};
 use crate::engine::{Engine, EngineError, NamedArray, StepPart, Update};
 use crate::event::{Event, Observer, StepEvent};
-use crate::plan::steps::{learning_rate_factor, total_steps, warmup_steps};
+use crate::plan::steps::{learning_rate_factor, warmup_steps};
 use crate::record::Evaluation;
 use crate::spec::recipe::{Evaluate, KeepWeights, Recipe};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -34,6 +37,9 @@ pub enum TrainError {
     /// A snapshot could not be written; the one before it stays.
     #[error("could not write a snapshot in {}: {source}", folder.display())]
     Unwritten { folder: PathBuf, source: std::io::Error },
+    /// An example could not be read.
+    #[error("{0}")]
+    Examples(String),
     /// There is nothing to train on.
     #[error("{examples} training sequences in batches of {batch_size} make no step")]
     NoSteps { examples: usize, batch_size: usize },
@@ -74,8 +80,10 @@ pub struct Trainer<'a> {
     pub seed: u64,
     /// What computes: the bytes of a step depend on it.
     pub computes: String,
-    /// Training sequences.
-    pub features: &'a [Features],
+    /// What is trained on.
+    pub examples: &'a dyn Examples,
+    /// Optimizer steps of the whole run.
+    pub total_steps: u64,
     /// Where snapshots go.
     pub snapshots: Snapshots,
     /// Set when the user wants to stop.
@@ -104,9 +112,9 @@ impl Trainer<'_> {
     /// # Errors
     /// The engine, an evaluation or a snapshot failed; the newest snapshot stays.
     pub fn run(&self, engine: &mut dyn Engine, evaluate: &mut Evaluator) -> Result<Outcome, TrainError> {
-        let (examples, batch_size) = (self.examples(), self.recipe.batch_size);
-        let total = total_steps(examples, batch_size, self.recipe.epochs, self.recipe.rounding);
+        let total = self.total_steps;
         if total == 0 {
+            let (examples, batch_size) = (self.examples.count(), self.recipe.batch_size);
             return Err(TrainError::NoSteps { examples, batch_size });
         }
         let mut progress = self.resume(engine)?;
@@ -164,12 +172,7 @@ impl Trainer<'_> {
     }
 
     fn order(&self) -> Order {
-        Order::new(self.seed, self.examples(), self.recipe.batch_size, self.recipe.rounding)
-    }
-
-    /// What the order draws: sequences, or examples of several that are predicted together.
-    fn examples(&self) -> usize {
-        self.features.len() / sequences_of_an_example(self.features)
+        Order::new(self.seed, self.examples.count(), self.recipe.batch_size, self.recipe.rounding)
     }
 
     fn step(
@@ -182,7 +185,7 @@ impl Trainer<'_> {
         let began = Instant::now();
         let tokens = self.accumulate(engine, order, progress.step)?;
         if progress.step + 1 < total
-            && let Some((batch, part)) = self.parts(&order.batch(progress.step + 1), progress.step + 1).first()
+            && let Some((batch, part)) = self.parts(&order.batch(progress.step + 1), progress.step + 1)?.first()
         {
             engine.prepare(batch, part)?;
         }
@@ -204,7 +207,7 @@ impl Trainer<'_> {
 
     /// Accumulates a step's examples in micro-batches, the next one on its way while one is computed; returns the tokens.
     fn accumulate(&self, engine: &mut dyn Engine, order: &mut Order, step: u64) -> Result<u64, TrainError> {
-        let parts = self.parts(&order.batch(step), step);
+        let parts = self.parts(&order.batch(step), step)?;
         for (at, (batch, part)) in parts.iter().enumerate() {
             engine.accumulate(batch, part)?;
             if let Some((batch, part)) = parts.get(at + 1) {
@@ -215,20 +218,20 @@ impl Trainer<'_> {
     }
 
     /// The micro-batches of a step's examples.
-    fn parts(&self, chosen: &[usize], step: u64) -> Vec<(Batch, StepPart)> {
-        let together = sequences_of_an_example(self.features);
-        let own = |example: &usize| &self.features[example * together..][..together];
-        let targets = chosen.iter().flat_map(own).filter_map(|features| features.target.as_ref());
-        let labelled = targets.map(Target::labelled).sum();
-        let (seed, sequences) = (self.seed, chosen.len() * together);
+    fn parts(&self, chosen: &[(u64, usize)], step: u64) -> Result<Vec<(Batch, StepPart)>, TrainError> {
+        let own = chosen.iter().map(|(epoch, example)| self.examples.sequences(*example, *epoch));
+        let own: Vec<Cow<[Features]>> = own.collect::<Result<_, _>>()?;
+        let all = || own.iter().flat_map(|sequences| sequences.iter());
+        let labelled = all().filter_map(|features| features.target.as_ref()).map(Target::labelled).sum();
+        let (seed, sequences) = (self.seed, all().count());
         let mut next = StepPart { seed, step, first_token: 0, first_sequence: 0, sequences, labelled };
-        let pack = |micro: &[usize]| {
-            let (batch, part) = (Batch::pack(micro.iter().flat_map(own)), next);
+        let pack = |micro: &[Cow<[Features]>]| {
+            let (batch, part) = (Batch::pack(micro.iter().flat_map(|sequences| sequences.iter())), next);
             next.first_token += batch.tokens();
             next.first_sequence += batch.len();
             (batch, part)
         };
-        chosen.chunks(self.recipe.micro_batch_size.max(1)).map(pack).collect()
+        Ok(own.chunks(self.recipe.micro_batch_size.max(1)).map(pack).collect())
     }
 
     fn update(&self, step: u64, total: u64) -> Update {

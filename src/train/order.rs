@@ -22,20 +22,20 @@ impl Order {
         Order { stream: Stream::new(seed, Purpose::Order), examples, batch_size, rounding, drawn: None }
     }
 
-    /// Indices of the examples of a step, from 0.
-    pub fn batch(&mut self, step: u64) -> Vec<usize> {
+    /// The examples of a step, from 0: the pass over all of them that each belongs to, and its number.
+    pub fn batch(&mut self, step: u64) -> Vec<(u64, usize)> {
         match self.rounding {
             Rounding::Up => {
                 let per_epoch = self.examples.div_ceil(self.batch_size) as u64;
                 let first = (step % per_epoch) as usize * self.batch_size;
                 let last = (first + self.batch_size).min(self.examples);
-                (first..last).map(|at| self.example(step / per_epoch, at)).collect()
+                (first..last).map(|at| (step / per_epoch, self.example(step / per_epoch, at))).collect()
             }
             Rounding::Down => {
                 let first = step * self.batch_size as u64;
                 let examples = self.examples as u64;
                 let positions = first..first + self.batch_size as u64;
-                positions.map(|at| self.example(at / examples, (at % examples) as usize)).collect()
+                positions.map(|at| (at / examples, self.example(at / examples, (at % examples) as usize))).collect()
             }
         }
     }
@@ -66,22 +66,28 @@ impl Order {
 mod tests {
     use super::*;
 
+    fn numbers(batch: Vec<(u64, usize)>) -> Vec<usize> {
+        batch.into_iter().map(|(_, example)| example).collect()
+    }
+
     #[test]
     fn an_epoch_sees_every_example_once_and_ends_with_a_partial_batch() {
         let mut order = Order::new(1, 10, 4, Rounding::Up);
-        let batches: Vec<Vec<usize>> = (0..3).map(|step| order.batch(step)).collect();
+        let batches: Vec<Vec<usize>> = (0..3).map(|step| numbers(order.batch(step))).collect();
         assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
         let mut seen = batches.concat();
         seen.sort_unstable();
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
         assert!(!order.ends_epoch(2) && order.ends_epoch(3));
-        assert_ne!(order.batch(3), order.batch(0));
+        assert_ne!(numbers(order.batch(3)), numbers(order.batch(0)));
     }
 
     #[test]
     fn the_released_codes_batches_are_full_and_span_epochs() {
         let mut order = Order::new(1, 10, 4, Rounding::Down);
-        let batches: Vec<Vec<usize>> = (0..5).map(|step| order.batch(step)).collect();
+        let spanning: Vec<u64> = order.batch(2).into_iter().map(|(epoch, _)| epoch).collect();
+        assert_eq!(spanning, [0, 0, 1, 1]);
+        let batches: Vec<Vec<usize>> = (0..5).map(|step| numbers(order.batch(step))).collect();
         assert!(batches.iter().all(|batch| batch.len() == 4));
         let mut twice = batches.concat();
         twice.sort_unstable();

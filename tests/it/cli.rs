@@ -126,7 +126,7 @@ fn fetch_writes_the_pins_of_what_it_saw_and_pins_are_demanded() {
     };
     let output = fetch(&["--write-pins", pins.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(printed(&output).ends_with("7 files, 564377 bytes; 0 missing\n"), "{}", printed(&output));
+    assert!(printed(&output).ends_with("7 files, 914137 bytes; 0 missing\n"), "{}", printed(&output));
     let config = std::fs::read(hub.join("models/repro/bert-tiny/config.json")).unwrap();
     let digest = crate::hub_server::sha256(&config);
     let read = Pins::read(&pins).unwrap();
@@ -294,7 +294,7 @@ fn a_run_says_what_it_does_in_plain_lines() {
     let said = loud.args(["--hub", "data/hub", "--limit", "64"]).output().unwrap();
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
     for line in [
-        "  fetched repro/bert-tiny config.json: 462 B\n",
+        "  fetched repro/bert-tiny config.json: 463 B\n",
         "  encoded sst2: 64\n",
         "  validation after step 16 (epoch 2.00): ",
     ] {

@@ -190,9 +190,9 @@ fn answers_outside_every_window_are_counted_as_lost() {
     let context = "a b c d e f";
     let rows = [question("q0", " a", context, &[("b c d e", 2)]), question("q1", "a", context, &[("e", 8), ("a", 0)])];
     let encoded = encode("squad", &rows, 8).unwrap();
-    let targets: Vec<_> = encoded.features.iter().map(|features| features.target.unwrap()).collect();
-    let none = Target::Span(0, 0);
-    assert_eq!(targets, [none, none, none, Target::Span(5, 5)]);
+    let targets: Vec<_> = encoded.features.iter().map(|features| features.target.clone().unwrap()).collect();
+    let none = || Target::Span(0, 0);
+    assert_eq!(targets, [none(), none(), none(), Target::Span(5, 5)]);
     assert_eq!(encoded.features[1].input_ids, [2, 5, 3, 7, 8, 9, 10, 3]);
     assert_eq!((encoded.report.answers_lost, encoded.report.sequences, encoded.report.truncated), (1, 4, 0));
 }

@@ -12,6 +12,7 @@ mod encode;
 mod estimate;
 mod export;
 mod plan;
+mod pretrain;
 mod run;
 mod run_faults;
 mod run_inputs;

@@ -19,7 +19,7 @@ fn of_task(task: &'static Task) -> Vec<TaskPredictions> {
 }
 
 fn all_but(left_out: &[&str]) -> Vec<TaskPredictions> {
-    let tasks = TASKS.iter().filter(|task| task.head != Head::Span && !left_out.contains(&task.name));
+    let tasks = TASKS.iter().filter(|task| !task.server_files.is_empty() && !left_out.contains(&task.name));
     tasks.flat_map(of_task).collect()
 }
 

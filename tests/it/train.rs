@@ -7,8 +7,9 @@ use crate::record::recipe;
 use repro::encode::{Batch, Features, Target, Targets};
 use repro::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
 use repro::event::{Event, Observer, Silent};
+use repro::plan::steps::total_steps;
 use repro::spec::recipe::{Evaluate, KeepWeights, Recipe, Rounding, Schedule};
-use repro::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
+use repro::train::{End, Evaluated, Examples, InMemory, Outcome, Snapshots, TrainError, Trainer};
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Mutex;
@@ -125,12 +126,14 @@ impl Run<'_> {
         engine: &mut OneNumber,
         score: &mut dyn FnMut(u64, f64) -> Option<f64>,
     ) -> Result<Outcome, TrainError> {
+        let (examples, recipe) = (InMemory::new(self.features), self.recipe);
         let trainer = Trainer {
             run: "r".into(),
             recipe: self.recipe,
             seed: 1,
             computes: "cpu".into(),
-            features: self.features,
+            total_steps: total_steps(examples.count(), recipe.batch_size, recipe.epochs, recipe.rounding),
+            examples: &examples,
             snapshots: Snapshots::new(self.folder.join("snapshot")),
             stop: self.stop,
             observer: self.observer,

@@ -52,7 +52,8 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                 Head::Regression => Target::Value(draw(row, 1001, 500) as f32 / 100.0),
                 Head::Span => Target::Span(draw(row, 1001, length as u32), draw(row, 1002, length as u32)),
                 Head::Tokens => {
-                    let label = |at: usize| if at % 3 == 0 { UNLABELLED } else { draw(row, at as u64, labels as u32) };
+                    let label =
+                        |at: usize| if at.is_multiple_of(3) { UNLABELLED } else { draw(row, at as u64, labels as u32) };
                     Target::Tokens((0..length).map(label).collect())
                 }
                 Head::Choice => Target::Choice { of: 4, right: draw(row / 4, 1001, 4) },

@@ -1,0 +1,182 @@
+//! All pairs of a corpus, on disk in the order in which documents are cut, and drawn from there as masked sequences.
+
+use super::PretrainError;
+use super::error::unwritten;
+use super::masking::{Masking, Words};
+use super::segments::{Pair, Segmentation, Span, segment};
+use super::store::{Numbers, Store};
+use super::vocabulary::Vocabulary;
+use crate::encode::{Features, Target};
+use crate::random::{Purpose, Stream};
+use crate::train::{Examples, TrainError};
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Bytes of a pair: where each segment begins, 8 each; how long they are, 4 each, the highest bit of the second saying
+/// whether it is random.
+const BYTES: usize = 24;
+const RANDOM: u32 = 1 << 31;
+
+/// Which documents pairs are made of, and how often.
+pub struct Cut<'a> {
+    /// The corpus.
+    pub store: &'a Store,
+    /// Documents.
+    pub documents: &'a [usize],
+    /// How they are cut.
+    pub how: Segmentation,
+    /// Passes over them, each cut anew.
+    pub rounds: u64,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Cut<'_> {
+    /// Writes the pairs to a file; returns how many there are.
+    ///
+    /// # Errors
+    /// A full disk; no other document to take a random second part from.
+    pub fn write(&self, path: &Path) -> Result<usize, PretrainError> {
+        if self.how.next_sentence && self.documents.len() < 2 {
+            let found = self.documents.len();
+            let message = format!("{found} documents, expected at least 2 for next-sentence prediction");
+            return Err(PretrainError::Corpus(message));
+        }
+        let mut file = BufWriter::new(File::create(path).map_err(unwritten(path))?);
+        let mut count = 0;
+        for round in 0..self.rounds {
+            for (at, document) in self.documents.iter().enumerate() {
+                for pair in self.pairs(round, at, *document)? {
+                    file.write_all(&bytes(&pair)).map_err(unwritten(path))?;
+                    count += 1;
+                }
+            }
+        }
+        file.flush().map_err(unwritten(path))?;
+        Ok(count)
+    }
+
+    fn pairs(&self, round: u64, at: usize, document: usize) -> Result<Vec<Pair>, PretrainError> {
+        let other = |number: f64| {
+            // Any but the document itself.
+            let others = self.documents.len() - 1;
+            let chosen = ((number * others as f64) as usize).min(others - 1);
+            self.store.bounds(self.documents[if chosen < at { chosen } else { chosen + 1 }])
+        };
+        segment(&self.how, self.seed, (round, document), &self.store.bounds(document)?, other)
+    }
+}
+
+fn bytes(pair: &Pair) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    let flag = if pair.random { RANDOM } else { 0 };
+    bytes[..8].copy_from_slice(&pair.first.first.to_le_bytes());
+    bytes[8..16].copy_from_slice(&pair.second.first.to_le_bytes());
+    bytes[16..20].copy_from_slice(&(pair.first.count as u32).to_le_bytes());
+    bytes[20..].copy_from_slice(&(pair.second.count as u32 | flag).to_le_bytes());
+    bytes
+}
+
+fn pair(bytes: &[u8]) -> Pair {
+    let wide = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    let narrow = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+    let second = narrow(20);
+    Pair {
+        first: Span { first: wide(0), count: narrow(16) as usize },
+        second: Span { first: wide(8), count: (second & !RANDOM) as usize },
+        random: second & RANDOM != 0,
+    }
+}
+
+/// Pairs as masked sequences.
+pub struct Masked<'a> {
+    /// The corpus.
+    pub store: &'a Store,
+    /// The pairs.
+    pub file: Numbers,
+    /// How many.
+    pub count: usize,
+    /// The vocabulary.
+    pub vocabulary: &'a Vocabulary,
+    /// How they are masked.
+    pub masking: Masking,
+    /// Whether every pass masks anew.
+    pub dynamic: bool,
+    /// Whether the next sentence is asked for.
+    pub next_sentence: bool,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Masked<'_> {
+    /// A sequence: `[CLS] first [SEP] second [SEP]`, masked.
+    ///
+    /// # Errors
+    /// The files were changed.
+    pub fn sequence(&self, number: usize, epoch: u64) -> Result<Features, PretrainError> {
+        let pair = pair(&self.file.bytes((number * BYTES) as u64, BYTES)?);
+        let [cls, sep, mask] = self.vocabulary.special;
+        let mut input_ids = vec![cls];
+        input_ids.extend(self.store.tokens(pair.first.first, pair.first.count)?);
+        input_ids.push(sep);
+        let mut token_type_ids = vec![0; input_ids.len()];
+        if pair.second.count > 0 {
+            input_ids.extend(self.store.tokens(pair.second.first, pair.second.count)?);
+            input_ids.push(sep);
+            token_type_ids.resize(input_ids.len(), 1);
+        }
+        let words = Words { mask, len: self.vocabulary.len, continues: &self.vocabulary.continues };
+        let round = if self.dynamic { epoch } else { 0 };
+        let words = self.masking.apply(self.seed, (round, number), &words, &[cls, sep], &mut input_ids);
+        let next = self.next_sentence.then_some(u32::from(pair.random));
+        let target = Some(Target::Masked { words, next });
+        Ok(Features { example: number, input_ids, token_type_ids, target, window: None })
+    }
+}
+
+impl Examples for Masked<'_> {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn sequences(&self, example: usize, epoch: u64) -> Result<Cow<'_, [Features]>, TrainError> {
+        let sequence = self.sequence(example, epoch).map_err(|error| TrainError::Examples(error.to_string()))?;
+        Ok(Cow::Owned(vec![sequence]))
+    }
+}
+
+/// Documents to train on, and those held out: about a share of them, drawn by the seed; at least two where it is above 0.
+pub fn held_out(documents: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let order = Stream::new(seed, Purpose::Segments).permutation(u64::MAX, documents);
+    let count = if share == 0.0 { 0 } else { ((documents as f64 * share).round() as usize).max(2).min(documents) };
+    let mut held: Vec<usize> = order[..count].iter().map(|document| *document as usize).collect();
+    let mut trained: Vec<usize> = order[count..].iter().map(|document| *document as usize).collect();
+    held.sort_unstable();
+    trained.sort_unstable();
+    (trained, held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_read_as_it_was_written() {
+        let span = |first, count| Span { first, count };
+        for random in [false, true] {
+            let original = Pair { first: span(1 << 40, 61), second: span(7, 70_000), random };
+            assert_eq!(pair(&bytes(&original)), original);
+        }
+    }
+
+    #[test]
+    fn held_out_documents_are_not_trained_on() {
+        let (trained, held) = held_out(100, 0.05, 1);
+        assert_eq!((trained.len(), held.len()), (95, 5));
+        assert!(held.iter().all(|document| !trained.contains(document)));
+        assert_eq!(held_out(100, 0.0, 1).1, Vec::<usize>::new());
+        assert_eq!(held_out(10, 0.01, 1).1.len(), 2);
+    }
+}

@@ -1,0 +1,101 @@
+//! The vocabulary: one that is given, or WordPiece trained on the corpus, with BERT's special tokens first.
+
+use super::corpus::read_documents;
+use super::error::unwritten;
+use super::{PretrainError, wordpiece};
+use crate::encode::Tokenizer;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
+/// The tokens that BERT needs, in the order of their ids.
+pub const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
+/// Longest word in characters; the tokenizer makes longer ones unknown.
+const LONGEST: usize = 100;
+
+/// Rounds up to a size that products like.
+const ROUNDING: usize = 8;
+
+/// A tokenizer with what pre-training must know of it.
+pub struct Vocabulary {
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// `[CLS]`, `[SEP]`, `[MASK]`.
+    pub special: [u32; 3],
+    /// Number of tokens.
+    pub len: usize,
+    /// Of each token, whether it goes on with a word (`##…`).
+    pub continues: Vec<bool>,
+    /// The files it was read from, to be copied into the checkpoint.
+    pub files: Vec<PathBuf>,
+}
+
+impl Vocabulary {
+    /// Reads a `vocab.txt` (with a `tokenizer_config.json` beside it, if there is one) or a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// Files that cannot be read, a special token that is missing.
+    pub fn read(path: &Path) -> Result<Vocabulary, PretrainError> {
+        let config = path.with_file_name("tokenizer_config.json");
+        let config = config.exists().then_some(config);
+        let json = path.extension().is_some_and(|ending| ending == "json");
+        let (json, vocab) = if json { (Some(path), None) } else { (None, Some(path)) };
+        let tokenizer = Tokenizer::from_files(json, vocab, config.as_deref())?;
+        let missing = |token: &str| PretrainError::Vocabulary(format!("{}: no `{token}`", path.display()));
+        let id = |token: &str| tokenizer.id(token).ok_or_else(|| missing(token));
+        let special = [id("[CLS]")?, id("[SEP]")?, id("[MASK]")?];
+        let continues = tokenizer.continuations();
+        let files = [path.to_path_buf()].into_iter().chain(config).collect();
+        Ok(Vocabulary { len: continues.len(), special, continues, tokenizer, files })
+    }
+
+    /// The size a model needs for it.
+    pub fn rounded(&self) -> usize {
+        self.len.next_multiple_of(ROUNDING)
+    }
+}
+
+/// Trains WordPiece on the documents of some files and writes `vocab.txt` and `tokenizer_config.json` into a folder. Of
+/// memory it takes what the different words of the corpus take. Texts become words as the tokenizer does it later.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub fn train(corpus: &[PathBuf], size: usize, lower_case: bool, folder: &Path) -> Result<(), PretrainError> {
+    let normalizer = BertNormalizer::new(true, true, Some(lower_case), lower_case);
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for path in corpus {
+        read_documents(path, |sentences| {
+            let words: Result<Vec<Vec<String>>, String> =
+                sentences.par_iter().map(|sentence| words(&normalizer, sentence)).collect();
+            let words = words.map_err(|reason| PretrainError::Corpus(format!("{}: {reason}", path.display())))?;
+            words.into_iter().flatten().for_each(|word| *counts.entry(word).or_default() += 1);
+            Ok(())
+        })?;
+    }
+    write(&wordpiece::vocabulary(&counts, &SPECIAL, size), lower_case, folder)
+}
+
+fn words(normalizer: &BertNormalizer, sentence: &str) -> Result<Vec<String>, String> {
+    let mut text = NormalizedString::from(sentence);
+    normalizer.normalize(&mut text).map_err(|error| error.to_string())?;
+    let mut text = PreTokenizedString::from(text);
+    BertPreTokenizer.pre_tokenize(&mut text).map_err(|error| error.to_string())?;
+    let splits = text.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+    Ok(splits.into_iter().map(|(word, ..)| word.to_owned()).filter(|word| word.chars().count() <= LONGEST).collect())
+}
+
+fn write(tokens: &[String], lower_case: bool, folder: &Path) -> Result<(), PretrainError> {
+    let text: String = tokens.iter().map(|token| format!("{token}\n")).collect();
+    let config = serde_json::json!({
+        "tokenizer_class": "BertTokenizer", "do_lower_case": lower_case, "model_max_length": 512,
+    });
+    for (name, text) in [("tokenizer_config.json", format!("{config:#}\n")), ("vocab.txt", text)] {
+        let path = folder.join(name);
+        crate::export::atomic::write(&path, text.as_bytes()).map_err(unwritten(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! `repro pretrain` as a user has it: a checkpoint from text, what stops it, and going on after `kill -9`.
+
+use crate::run::{command as run_command, record};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SPEC: &str = "name: small
+corpus: CORPUS
+held_out: 0.1
+vocabulary: {size: 200}
+model: {hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2}
+data: {max_seq_length: 32, duplicates: 2, dynamic: true}
+train: {batch_size: 8, steps: 60, learning_rate: 1e-3, evaluate_steps: 30, snapshot_steps: 5}
+";
+
+/// Forty documents of ten sentences about who does what where.
+fn corpus(folder: &Path) {
+    let (who, what) = (["the old man", "a girl", "our dog", "nobody"], ["sees", "likes", "leaves", "finds"]);
+    let place = ["the sea", "a hill", "the town", "that house", "a ship"];
+    let sentence = |at: usize| format!("{} {} {}.\n", who[at % 4], what[at / 3 % 4], place[at / 7 % 5]);
+    let document = |number: usize| (0..10).map(|at| sentence(11 * number + 13 * at)).collect::<String>();
+    let text: String = (0..40).map(|number| format!("{}\n", document(number))).collect();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("a.txt"), text).unwrap();
+}
+
+fn spec(folder: &Path) -> std::path::PathBuf {
+    corpus(&folder.join("text"));
+    let path = folder.join("small.yaml");
+    fs::write(&path, SPEC.replace("CORPUS", &folder.join("text").display().to_string())).unwrap();
+    path
+}
+
+fn command(spec: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["pretrain", "--quiet"]).arg(spec).arg("--out").arg(out);
+    command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn finish(spec: &Path, out: &Path, more: &[&str]) -> Output {
+    command(spec, out, more).output().unwrap()
+}
+
+fn weights(out: &Path) -> Vec<u8> {
+    fs::read(out.join("model/model.safetensors")).unwrap()
+}
+
+fn losses(out: &Path) -> Vec<f64> {
+    let text = fs::read_to_string(out.join("curve.csv")).unwrap();
+    text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect()
+}
+
+/// It learns, its checkpoint is fine-tuned by `repro run`, and its report says what happened.
+#[test]
+fn a_checkpoint_from_text_can_be_fine_tuned() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out, report) = (spec(folder.path()), folder.path().join("out"), folder.path().join("report"));
+    let output = finish(&file, &out, &["--report", report.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let losses = losses(&out);
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert_eq!(losses.len(), 60);
+    assert!(mean(&losses[50..]) < mean(&losses[..10]) - 0.5, "{losses:?}");
+    let told: serde_json::Value = serde_json::from_slice(&fs::read(report.join("small.json")).unwrap()).unwrap();
+    assert_eq!((&told["steps"], told["held_out"].as_array().unwrap().len()), (&60.into(), 2));
+    assert!(fs::read_to_string(report.join("small.svg")).unwrap().contains("held out"));
+    let tuning = folder.path().join("tune.yaml");
+    let model = out.join("model");
+    let text = format!(
+        "name: tune\ncheckpoints: [{}]\ntasks: [sst2]\ndata: {{repositories: {{nyu-mll/glue: repro/mini-glue}}}}\n\
+         train: {{preset: hf-default, batch_size: 8, learning_rate: 1e-3, epochs: 1, max_seq_length: 32}}\n",
+        model.display()
+    );
+    fs::write(&tuning, text).unwrap();
+    let tuned = folder.path().join("tuned");
+    let output = run_command(&tuning, &tuned).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(record(&tuned)["total_steps"], 30);
+}
+
+#[test]
+fn a_killed_pre_training_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, whole, killed) = (spec(folder.path()), folder.path().join("whole"), folder.path().join("killed"));
+    assert!(finish(&file, &whole, &[]).status.success());
+    let mut child = command(&file, &killed, &[]).spawn().unwrap();
+    let began = Instant::now();
+    while !killed.join("snapshot/state.safetensors").exists() {
+        assert!(began.elapsed() < Duration::from_secs(120));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(finish(&file, &killed, &[]).status.success());
+    assert!(weights(&killed) == weights(&whole), "other bytes");
+    assert_eq!(losses(&killed), losses(&whole));
+}
+
+/// The two engines' curves with dropout, which differ by roundings.
+#[test]
+fn both_engines_pre_train_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec(folder.path());
+    let curve = |engine: &str| {
+        let out = folder.path().join(engine);
+        let output = finish(&file, &out, &["--engine", engine, "--set", "train.steps=12"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        losses(&out)
+    };
+    for (fast, reference) in curve("fast").iter().zip(curve("reference")) {
+        assert!((fast - reference).abs() < 1e-4 * reference, "{fast} {reference}");
+    }
+}
+
+#[test]
+fn what_cannot_be_pre_trained_on_is_told_before_any_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec(folder.path());
+    let text = folder.path().join("text/a.txt");
+    let complaint = |text_of: &[u8], more: &[&str]| {
+        fs::write(&text, text_of).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let output = finish(&file, out.path(), more);
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap().replace(folder.path().to_str().unwrap(), "FOLDER")
+    };
+    insta::assert_snapshot!(complaint(b"", &[]), @"error: 1 files and no sentence in them");
+    insta::assert_snapshot!(complaint(b"fine\n\xff\n", &[]), @"error: FOLDER/text/a.txt:2: not UTF-8, expected UTF-8");
+    insta::assert_snapshot!(complaint(b"One sentence.\n", &["--set", "held_out=0"]), @"error: 1 documents, expected at least 2 for next-sentence prediction");
+    insta::assert_snapshot!(complaint(b"One sentence.\n\nAnother one.\n", &["--set", "held_out=0"]), @"error: 4 sequences to train on, expected at least one batch, 8");
+    let vocab = folder.path().join("vocab.txt");
+    fs::write(&vocab, "[PAD]\n[UNK]\n[CLS]\n[SEP]\none\n").unwrap();
+    let set = format!("vocabulary={}", vocab.display());
+    insta::assert_snapshot!(complaint(b"One.\n", &["--set", &set]), @"error: FOLDER/vocab.txt: no `[MASK]`");
+    let complaint = complaint(b"One.\n", &["--set", "model.num_attention_heads=5"]);
+    assert!(
+        complaint.contains("`model.hidden_size` 32 is no multiple of `model.num_attention_heads` 5"),
+        "{complaint}"
+    );
+}
+
+/// A sentence as long as a megabyte is cut like any other.
+#[test]
+fn a_line_of_a_megabyte_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec(folder.path());
+    let long = "the dog sees a hill ".repeat(50_000);
+    fs::write(folder.path().join("text/b.txt"), format!("{long}\nA short one.\n")).unwrap();
+    let output = finish(&file, &folder.path().join("out"), &["--set", "train.steps=4"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A snapshot of other settings is nobody's to go on from.
+#[test]
+fn a_folder_of_another_pre_training_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (spec(folder.path()), folder.path().join("out"));
+    let mut child = command(&file, &out, &[]).spawn().unwrap();
+    while !out.join("snapshot/state.safetensors").exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = finish(&file, &out, &["--set", "train.learning_rate=1e-4"]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("its snapshot is of other settings or another corpus"), "{complaint}");
+}
