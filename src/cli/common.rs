@@ -8,7 +8,7 @@ use crate::nearest::{expected, nearest};
 use crate::pipeline::Output;
 use crate::plan::{self, EngineKind, Options, Plan};
 use crate::spec::pins::Pins;
-use crate::spec::{self, Experiment, SpecError};
+use crate::spec::{self, CheckpointSpec, Experiment, SpecError};
 use std::path::{Path, PathBuf};
 
 /// Highest `--seeds`.
@@ -37,6 +37,9 @@ pub struct Common {
     /// A folder in the hub's layout, or another endpoint (default: `HF_ENDPOINT`, else the hub).
     #[arg(long, value_name = "DIR|URL")]
     pub hub: Option<String>,
+    /// Also each checkpoint's untrained twin: the same shape with random weights.
+    #[arg(long)]
+    pub untrained: bool,
     /// Never touch the network.
     #[arg(long)]
     pub offline: bool,
@@ -61,7 +64,12 @@ impl Common {
     /// Reads the experiment and the pins, and multiplies out the plan.
     pub fn plan(&self) -> Result<(Experiment, Plan), CliError> {
         let path = self.path()?;
-        let experiment = spec::read(&path, &self.set)?;
+        let mut experiment = spec::read(&path, &self.set)?;
+        if self.untrained {
+            let twins = experiment.checkpoints.iter().filter(|checkpoint| !checkpoint.untrained).cloned();
+            let twins: Vec<_> = twins.map(|checkpoint| CheckpointSpec { untrained: true, ..checkpoint }).collect();
+            experiment.checkpoints.extend(twins);
+        }
         let options = self.options(self.pins()?)?;
         let plan = plan::expand(&experiment, &options).map_err(|error| CliError::new(Exit::Usage, error))?;
         Ok((experiment, plan))

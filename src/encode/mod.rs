@@ -77,6 +77,8 @@ pub struct EncodeSettings {
     pub doc_stride_unit: DocStrideUnit,
     /// SQuAD: tokens kept of a question; 0 keeps all.
     pub max_query_length: usize,
+    /// Tagged sentences: neighbours on each side that are read too.
+    pub context_sentences: usize,
 }
 
 impl From<&Recipe> for EncodeSettings {
@@ -87,6 +89,7 @@ impl From<&Recipe> for EncodeSettings {
             doc_stride: recipe.doc_stride,
             doc_stride_unit: recipe.doc_stride_unit,
             max_query_length: recipe.max_query_length,
+            context_sentences: recipe.context_sentences,
         }
     }
 }

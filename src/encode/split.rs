@@ -39,7 +39,8 @@ pub fn encode_split(
     let mut encoded = Encoded::default();
     for (index, batch) in examples.chunks(BATCH).enumerate() {
         let groups = groups(task, index * BATCH, batch);
-        let results: Vec<_> = groups.par_iter().map(|group| encode_group(tokenizer, task, group, settings)).collect();
+        let one = |group| encode_group(tokenizer, task, examples, group, settings);
+        let results: Vec<_> = groups.par_iter().map(one).collect();
         for result in results {
             result?.into_iter().for_each(|one| encoded.push(one));
         }
@@ -74,6 +75,7 @@ fn groups<'a>(task: &Task, first: usize, examples: &'a [Example]) -> Vec<Group<'
 fn encode_group(
     tokenizer: &Tokenizer,
     task: &Task,
+    all: &[Example],
     group: &Group,
     settings: &EncodeSettings,
 ) -> Result<Vec<One>, EncodeError> {
@@ -86,7 +88,7 @@ fn encode_group(
         return indexed.map(question).collect();
     }
     let one = |(index, example)| match task.schema {
-        Schema::Tagged { .. } => words::encode(tokenizer, task, index, example, settings),
+        Schema::Tagged { .. } => words::encode(tokenizer, task, all, index, settings),
         Schema::Endings { .. } => encode_endings(tokenizer, task, index, example, settings),
         _ => encode_texts(tokenizer, task, index, example, settings),
     };

@@ -7,26 +7,23 @@ use crate::dataset::{Example, Label};
 use crate::task::Task;
 
 /// Encodes a sentence; words whose first token does not fit are cut off, and a word of which nothing is left (the
-/// tokenizer drops some characters) is one unknown token, so that it can be tagged.
+/// tokenizer drops some characters) is one unknown token, so that it can be tagged. Neighbouring sentences, as many as are
+/// asked for and fit, stand around it without labels, as near to equally many tokens on both sides as there are.
 pub fn encode(
     tokenizer: &Tokenizer,
     task: &Task,
+    examples: &[Example],
     index: usize,
-    example: &Example,
     settings: &EncodeSettings,
 ) -> Result<One, EncodeError> {
-    let room = room(tokenizer, false, settings.max_seq_length)?;
+    let (example, room) = (&examples[index], room(tokenizer, false, settings.max_seq_length)?);
     let tags = match &example.label {
         None => vec![0; example.parts.len()],
         Some(Label::Tags(tags)) => tags.clone(),
         Some(other) => return Err(wrong_row(task, example, "tags", kind(other))),
     };
     let (mut ids, mut labels) = (Vec::new(), Vec::new());
-    for (word, tag) in example.parts.iter().zip(tags) {
-        let mut own = tokenizer.ids(word).map_err(|reason| EncodeError::Text { id: example.id.clone(), reason })?;
-        if own.is_empty() {
-            own.push(tokenizer.id("[UNK]").or_else(|| tokenizer.id("<unk>")).unwrap_or_default());
-        }
+    for (own, tag) in tokens(tokenizer, example)?.into_iter().zip(tags) {
         labels.push(tag);
         labels.resize(labels.len() + own.len() - 1, UNLABELLED);
         ids.extend(own);
@@ -34,15 +31,40 @@ pub fn encode(
     let truncated = ids.len() > room;
     ids.truncate(room);
     labels.truncate(room);
-    let (input_ids, token_type_ids) = tokenizer.layout().assemble(&[&ids]);
-    // The frame around the sentence has no labels.
-    let before = tokenizer.layout().first_start();
-    let mut all = vec![UNLABELLED; before];
-    all.extend(labels);
-    all.resize(input_ids.len(), UNLABELLED);
-    let target = example.label.as_ref().map(|_| Target::Tokens(all));
+    let context = settings.context_sentences;
+    let before = neighbours(tokenizer, &examples[index.saturating_sub(context)..index])?;
+    let after = neighbours(tokenizer, &examples[index + 1..(index + 1 + context).min(examples.len())])?;
+    let (left, right) = shares(before.len(), after.len(), room - ids.len());
+    let all = [&before[before.len() - left..], &ids, &after[..right]].concat();
+    let (input_ids, token_type_ids) = tokenizer.layout().assemble(&[&all]);
+    // The frame around the sentence and its neighbours have no labels.
+    let mut targets = vec![UNLABELLED; tokenizer.layout().first_start() + left];
+    targets.extend(labels);
+    targets.resize(input_ids.len(), UNLABELLED);
+    let target = example.label.as_ref().map(|_| Target::Tokens(targets));
     let features = vec![Features { example: index, input_ids, token_type_ids, target, window: None }];
     Ok(One { features, truncated, answer_lost: false })
+}
+
+/// Each word's tokens, at least one.
+fn tokens(tokenizer: &Tokenizer, example: &Example) -> Result<Vec<Vec<u32>>, EncodeError> {
+    let unknown = tokenizer.id("[UNK]").or_else(|| tokenizer.id("<unk>")).unwrap_or_default();
+    let one = |word: &String| {
+        let ids = tokenizer.ids(word).map_err(|reason| EncodeError::Text { id: example.id.clone(), reason })?;
+        Ok(if ids.is_empty() { vec![unknown] } else { ids })
+    };
+    example.parts.iter().map(one).collect()
+}
+
+fn neighbours(tokenizer: &Tokenizer, examples: &[Example]) -> Result<Vec<u32>, EncodeError> {
+    let each = examples.iter().map(|example| tokens(tokenizer, example).map(|words| words.concat()));
+    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// How much of what stands before and after fits into `room`: half each, and what one side leaves the other.
+fn shares(before: usize, after: usize, room: usize) -> (usize, usize) {
+    let left = before.min(room / 2).max(before.min(room.saturating_sub(after)));
+    (left, after.min(room - left))
 }
 
 #[cfg(test)]
@@ -54,13 +76,14 @@ mod tests {
     use crate::spec::recipe::{DocStrideUnit, Truncation};
     use std::io::Write;
 
-    fn settings(max_seq_length: usize) -> EncodeSettings {
+    fn settings(max_seq_length: usize, context_sentences: usize) -> EncodeSettings {
         EncodeSettings {
             max_seq_length,
             truncation: Truncation::LongestFirst,
             doc_stride: 128,
             doc_stride_unit: DocStrideUnit::Step,
             max_query_length: 0,
+            context_sentences,
         }
     }
 
@@ -75,7 +98,7 @@ mod tests {
         let task = crate::task::find("conll2003").unwrap();
         let encoded = |length: usize| {
             let mut all =
-                encode_split(&tokenizer, task, std::slice::from_ref(&example), &settings(length), &Silent).unwrap();
+                encode_split(&tokenizer, task, std::slice::from_ref(&example), &settings(length, 0), &Silent).unwrap();
             (all.features.remove(0), all.report.truncated)
         };
         let (features, truncated) = encoded(16);
@@ -85,5 +108,30 @@ mod tests {
         let (features, truncated) = encoded(5);
         assert_eq!((features.input_ids, truncated), (vec![2, 5, 6, 1, 3], 1));
         assert_eq!(features.target, Some(Target::Tokens(vec![none, 0, none, 7, none])));
+    }
+
+    /// Sentences of one word each, of ids 5 to 9; of eleven places two are the frame's.
+    #[test]
+    fn neighbours_stand_around_without_labels() {
+        let mut file = tempfile::Builder::new().suffix("vocab.txt").tempfile().unwrap();
+        writeln!(file, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne").unwrap();
+        let tokenizer = Tokenizer::from_files(None, Some(file.path()), None).unwrap();
+        let sentence =
+            |word: &str| Example { parts: vec![word.into()], label: Some(Label::Tags(vec![3])), ..Example::default() };
+        let all: Vec<Example> = ["a", "b", "c", "d", "e"].map(sentence).to_vec();
+        let task = crate::task::find("conll2003").unwrap();
+        let ids = |context: usize, length: usize| {
+            let encoded = encode_split(&tokenizer, task, &all, &settings(length, context), &Silent).unwrap();
+            encoded.features.into_iter().map(|features| (features.input_ids, features.target)).collect::<Vec<_>>()
+        };
+        let target = |at: usize, len: usize| {
+            Some(Target::Tokens((0..len).map(|place| if place == at { 3 } else { UNLABELLED }).collect()))
+        };
+        assert_eq!(ids(1, 16)[0], (vec![2, 5, 6, 3], target(1, 4)));
+        assert_eq!(ids(1, 16)[2], (vec![2, 6, 7, 8, 3], target(2, 5)));
+        assert_eq!(ids(9, 16)[4], (vec![2, 5, 6, 7, 8, 9, 3], target(5, 7)));
+        // Room for two neighbours: one on each side, or both on the only one.
+        assert_eq!(ids(9, 5)[2], (vec![2, 6, 7, 8, 3], target(2, 5)));
+        assert_eq!(ids(9, 5)[0], (vec![2, 5, 6, 7, 3], target(1, 5)));
     }
 }

@@ -37,6 +37,7 @@ pub fn recipe() -> Recipe {
         early_stopping: 0,
         keep_weights: KeepWeights::Last,
         snapshot_steps: 0,
+        context_sentences: 0,
     }
 }
 

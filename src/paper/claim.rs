@@ -59,6 +59,8 @@ pub struct Claim {
     pub statistic: Statistic,
     /// How a no-answer threshold was chosen, where the source says.
     pub threshold: Option<String>,
+    /// What is read beside a tagged sentence, where the source says.
+    pub context: Option<String>,
     /// Id of the row's recipe in the same file.
     pub hyperparameters: Option<String>,
     /// Where it was read.
@@ -94,6 +96,7 @@ impl Claim {
             value,
             statistic,
             threshold: table.protocol("threshold").map(str::to_string),
+            context: table.protocol("context").map(str::to_string),
             hyperparameters: row.hyperparameters.clone(),
             source: row.source.join("; "),
             confirmed: row.confirmed && !row.unconfirmed_cells.contains(&column.id),

@@ -347,6 +347,7 @@ impl Pretraining<'_> {
             early_stopping: 0,
             keep_weights: KeepWeights::Last,
             snapshot_steps: train.snapshot_steps,
+            context_sentences: 0,
         }
     }
 

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::recipe;
 use crate::paper::{Claim, ClaimSplit, Published, Statistic};
 use crate::score::Metric;
+use crate::task::Head;
 
 /// Ours beside a published figure; differences are ours minus theirs, in points of percent.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +110,18 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
         reasons.push("matched dev set here; the source does not say which half of MNLI".into());
     }
     reasons.extend(threshold_reason(ours.metric, claim));
+    reasons.extend(context_reason(ours, claim));
     (reasons, same)
+}
+
+/// Tagged sentences: what the model read beside the sentence.
+fn context_reason(ours: &Ours, claim: &Claim) -> Option<String> {
+    let there = claim.context.as_ref().filter(|_| ours.group.task.head == Head::Tokens)?;
+    let here = match ours.group.records.first()?.recipe.context_sentences {
+        0 => "each sentence alone".into(),
+        count => format!("up to {count} sentences on each side, whatever document they are of,"),
+    };
+    Some(format!("{here} here; there: {there}"))
 }
 
 /// SQuAD 2.0: scores at threshold 0 and at the dev-best threshold are two metrics here, one name in papers.
@@ -129,11 +141,12 @@ fn threshold_reason(metric: Metric, claim: &Claim) -> Option<String> {
     }
 }
 
-/// Whether a claim is in that metric; the two thresholds of SQuAD 2.0 share the published names.
+/// Whether a claim is in that metric; the two thresholds of SQuAD 2.0 share the published names, and F1 over entities is
+/// called F1.
 pub fn matches_metric(metric: Metric, claim: &Claim) -> bool {
     let name = match metric {
         Metric::BestExact => "exact_match",
-        Metric::BestF1 => "f1",
+        Metric::BestF1 | Metric::EntityF1 => "f1",
         other => other.name(),
     };
     name == claim.metric

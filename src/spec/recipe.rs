@@ -132,4 +132,12 @@ pub struct Recipe {
     pub keep_weights: KeepWeights,
     /// Steps between snapshots; 0 writes one at each epoch's end only.
     pub snapshot_steps: u64,
+    /// Tagged sentences: how many neighbours on each side the model reads too. Left out where it is 0, so that ids of runs
+    /// stay what they were before the field came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub context_sentences: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

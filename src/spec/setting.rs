@@ -137,6 +137,7 @@ pub const FIELDS: &[Field] = &[
     field("evaluate", Kind::Evaluate, "`every-epoch`, `at-end` or `{every-steps: N}`"),
     field("early_stopping", Kind::Whole(0, 1_000_000), "a whole number of evaluations; 0 never stops"),
     field("keep_weights", Kind::Word(&["last", "best-on-dev"]), "`last` or `best-on-dev`"),
+    field("context_sentences", Kind::Whole(0, 1000), "a whole number of sentences on each side of a tagged one"),
     field("snapshot_steps", Kind::Whole(0, 1_000_000_000), "a whole number; 0 is at each epoch's end only"),
 ];
 

@@ -18,6 +18,7 @@ const SETTINGS: EncodeSettings = EncodeSettings {
     doc_stride: 128,
     doc_stride_unit: DocStrideUnit::Step,
     max_query_length: 64,
+    context_sentences: 0,
 };
 
 /// The task of a name that is one sequence a row.
