@@ -67,6 +67,9 @@ fn config(text: &[u8]) -> Result<Config, EngineError> {
             value[field] = usual;
         }
     }
+    if value["is_decoder"] == true {
+        return Err(EngineError::Weights("candle-transformers has no causal BERT to compare with".into()));
+    }
     let mut config: Config = serde_json::from_value(value).map_err(wrong)?;
     if tanh {
         config.hidden_act = HiddenAct::GeluApproximate;
@@ -84,11 +87,15 @@ impl Predictor for Independent {
                 starts.push(output.i((.., 0))?.contiguous()?.to_vec1()?);
                 ends.push(output.i((.., 1))?.contiguous()?.to_vec1()?);
             } else {
-                rows.push(output.i(0)?.to_vec1()?);
+                let own = if self.head == Head::Tokens { output.flatten_all()? } else { output.i(0)? };
+                rows.push(own.to_vec1()?);
             }
         }
-        let logits =
-            if self.head == Head::Span { Logits::Span { start: starts, end: ends } } else { Logits::Sequence(rows) };
+        let logits = match self.head {
+            Head::Span => Logits::Span { start: starts, end: ends },
+            Head::Tokens => Logits::Tokens(rows),
+            _ => Logits::Sequence(rows),
+        };
         Ok(Prediction { logits, loss_sum: None })
     }
 }

@@ -44,6 +44,8 @@ pub struct EncoderConfig {
     pub type_vocab_size: usize,
     /// Epsilon of LayerNorm.
     pub layer_norm_eps: f64,
+    /// Tokens see those before them only (`is_decoder`); what is read of a sequence is then its last token, not its first.
+    pub causal: bool,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }
@@ -115,7 +117,6 @@ const DESCRIPTIVE: &[&str] = &[
 /// Fields that must have one value, because the other ones compute something else.
 const FIXED: &[(&str, &str)] = &[
     ("position_embedding_type", "\"absolute\""),
-    ("is_decoder", "false"),
     ("add_cross_attention", "false"),
     ("pruned_heads", "{}"),
     ("use_bfloat16", "false"),
@@ -183,6 +184,7 @@ impl Fields<'_> {
             max_position_embeddings: self.count("max_position_embeddings")?,
             type_vocab_size: self.count("type_vocab_size")?,
             layer_norm_eps: self.fraction("layer_norm_eps")?,
+            causal: self.flag("is_decoder")?,
             labels: self.labels(),
         })
     }
@@ -206,6 +208,15 @@ impl Fields<'_> {
     fn fraction(&mut self, field: &'static str) -> Result<f64, ConfigError> {
         let value = self.get(field).and_then(Value::as_f64).filter(|value| (0.0..1.0).contains(value));
         value.ok_or_else(|| self.wrong(field, "a number from 0 to 1"))
+    }
+
+    /// Absence is false.
+    fn flag(&mut self, field: &'static str) -> Result<bool, ConfigError> {
+        match self.get(field) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(self.wrong(field, "`true` or `false`")),
+        }
     }
 
     /// Released checkpoints lack it; absence and `null` mean `hidden_dropout_prob`.

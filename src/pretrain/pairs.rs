@@ -106,6 +106,8 @@ pub struct Masked<'a> {
     pub dynamic: bool,
     /// Whether the next sentence is asked for.
     pub next_sentence: bool,
+    /// Whether every next token is predicted, instead of masked ones.
+    pub left_to_right: bool,
     /// Seed.
     pub seed: u64,
 }
@@ -129,7 +131,11 @@ impl Masked<'_> {
         }
         let words = Words { mask, len: self.vocabulary.len, continues: &self.vocabulary.continues };
         let round = if self.dynamic { epoch } else { 0 };
-        let words = self.masking.apply(self.seed, (round, number), &words, &[cls, sep], &mut input_ids);
+        let words = if self.left_to_right {
+            (0..).zip(input_ids[1..].iter().copied()).collect()
+        } else {
+            self.masking.apply(self.seed, (round, number), &words, &[cls, sep], &mut input_ids)
+        };
         let next = self.next_sentence.then_some(u32::from(pair.random));
         let target = Some(Target::Masked { words, next });
         Ok(Features { example: number, input_ids, token_type_ids, target, window: None })

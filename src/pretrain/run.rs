@@ -214,6 +214,7 @@ impl Pretraining<'_> {
             "initializer_range": model.initializer_range,
             "layer_norm_eps": 1e-12,
             "pad_token_id": 0,
+            "is_decoder": self.spec.data.left_to_right,
         })
     }
 
@@ -276,6 +277,7 @@ impl Pretraining<'_> {
             },
             dynamic: data.dynamic,
             next_sentence: data.next_sentence,
+            left_to_right: data.left_to_right,
             seed: self.spec.seed,
         })
     }

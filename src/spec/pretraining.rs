@@ -81,6 +81,8 @@ pub struct SequenceSpec {
     pub next_sentence: bool,
     /// Every pass masks anew.
     pub dynamic: bool,
+    /// Tokens see those before them only, and every next token is predicted instead of masked ones.
+    pub left_to_right: bool,
     /// Times the corpus is cut into sequences.
     pub duplicates: u64,
 }
@@ -151,6 +153,7 @@ const DATA_FIELDS: &[Known] = &[
     ("whole_words", FLAG),
     ("next_sentence", FLAG),
     ("dynamic", FLAG),
+    ("left_to_right", FLAG),
     ("duplicates", WHOLE),
 ];
 
@@ -234,11 +237,16 @@ fn data(root: &Fields) -> Read<SequenceSpec> {
         whole_words: flag("whole_words", false)?,
         next_sentence: flag("next_sentence", true)?,
         dynamic: flag("dynamic", false)?,
+        left_to_right: flag("left_to_right", false)?,
         duplicates: count(&fields, "data", "duplicates", Some(10), 1, 10_000)?,
     };
     if spec.mask + spec.random > 1.0 {
         let message = format!("`data.mask` {} and `data.random` {} are more than 1 together", spec.mask, spec.random);
         return Err(Complaint::new(node.place, message));
+    }
+    if spec.left_to_right && spec.next_sentence {
+        let message = "`data.left_to_right` goes without next sentences, expected `next_sentence: false`";
+        return Err(Complaint::new(node.place, message.to_owned()));
     }
     Ok(spec)
 }

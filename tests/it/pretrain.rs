@@ -142,6 +142,22 @@ fn what_cannot_be_pre_trained_on_is_told_before_any_step() {
     );
 }
 
+/// Left to right: every next token is predicted, and the model says so in its config, as transformers has it.
+#[test]
+fn a_left_to_right_model_is_a_decoder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (spec(folder.path()), folder.path().join("out"));
+    let sets = ["--set", "data.left_to_right=true", "--set", "data.next_sentence=false"];
+    let output = finish(&file, &out, &sets);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(out.join("model/config.json")).unwrap()).unwrap();
+    assert_eq!(config["is_decoder"], true);
+    let losses = losses(&out);
+    assert!(losses[59] < losses[0] - 1.0, "{losses:?}");
+    let refused = finish(&file, &folder.path().join("other"), &sets[..2]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("expected `next_sentence: false`"));
+}
+
 /// A sentence as long as a megabyte is cut like any other.
 #[test]
 fn a_line_of_a_megabyte_is_a_sentence() {

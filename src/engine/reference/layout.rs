@@ -20,13 +20,15 @@ pub struct Layout {
     pub key_mask: Tensor,
     /// Position of each token in its sequence, `[T]`.
     pub position_ids: Tensor,
-    /// Packed row of each sequence's first token, `[B]`.
-    pub first_tokens: Tensor,
+    /// For a causal model, minus infinity where a key is later than the query: `[1, 1, L, L]`.
+    pub causal_mask: Option<Tensor>,
+    /// Packed row of the token that is read of each sequence, `[B]`: its first, of a causal model its last.
+    pub read_tokens: Tensor,
 }
 
 impl Layout {
     /// The layout of a batch on a device.
-    pub fn new(batch: &Batch, device: &Device) -> Result<Layout> {
+    pub fn new(batch: &Batch, causal: bool, device: &Device) -> Result<Layout> {
         let lengths: Vec<usize> = batch.lengths().collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let sequences = lengths.len();
@@ -37,7 +39,8 @@ impl Layout {
             to_rows: Tensor::new(rows(&lengths, longest), device)?,
             key_mask: mask,
             position_ids: Tensor::new(positions(&lengths), device)?,
-            first_tokens: Tensor::new(starts.to_vec(), device)?,
+            causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
+            read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, causal), device)?,
             lengths,
             longest,
         })
@@ -52,6 +55,15 @@ impl Layout {
     pub fn pack(&self, cells: &Tensor) -> Result<Tensor> {
         cells.index_select(&self.to_rows, 0)
     }
+}
+
+fn read_tokens(bounds: &[u32], causal: bool) -> Vec<u32> {
+    bounds.windows(2).map(|pair| if causal { pair[1] - 1 } else { pair[0] }).collect()
+}
+
+fn causal_mask(longest: usize, device: &Device) -> Result<Tensor> {
+    let cell = |at: usize| if at % longest > at / longest { f32::NEG_INFINITY } else { 0.0 };
+    Tensor::from_vec((0..longest * longest).map(cell).collect(), (1, 1, longest, longest), device)
 }
 
 fn rectangle(starts: &[u32], lengths: &[usize], longest: usize) -> Vec<u32> {

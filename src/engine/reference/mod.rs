@@ -90,7 +90,12 @@ impl Reference {
         batch: &Batch,
         masks: Option<Masks>,
     ) -> Result<Forward<'a>, EngineError> {
-        Ok(Forward { config: &self.config, weights, masks, layout: Layout::new(batch, &Device::Cpu)? })
+        Ok(Forward {
+            config: &self.config,
+            weights,
+            masks,
+            layout: Layout::new(batch, self.config.causal, &Device::Cpu)?,
+        })
     }
 
     /// Head outputs, and the loss where targets are known.

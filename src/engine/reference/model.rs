@@ -68,9 +68,9 @@ impl Forward<'_> {
         Ok(hidden)
     }
 
-    /// Logits of a sequence head, `[B, labels]`: `[CLS]` through the pooler, dropout and the classifier.
+    /// Logits of a sequence head, `[B, labels]`: the token that is read through the pooler, dropout and the classifier.
     pub fn classify(&self, hidden: &Tensor) -> Result<Tensor> {
-        let first = hidden.index_select(&self.layout.first_tokens, 0)?; // [B, H]
+        let first = hidden.index_select(&self.layout.read_tokens, 0)?; // [B, H]
         let pooled = self.weights.linear("pooler.dense", &first)?.tanh()?; // [B, H]
         let width = self.config.hidden_size;
         let first = self.masks.map_or(0, |masks| masks.first_sequence * width);
@@ -87,7 +87,7 @@ impl Forward<'_> {
 
     /// Both heads of pre-training. The words' logits share the embedding table and are computed of masked tokens only.
     pub fn pretraining(&self, hidden: &Tensor, targets: &Targets) -> Result<Outputs> {
-        let first = hidden.index_select(&self.layout.first_tokens, 0)?; // [B, H]
+        let first = hidden.index_select(&self.layout.read_tokens, 0)?; // [B, H]
         let pooled = self.weights.linear("pooler.dense", &first)?.tanh()?;
         let next = self.weights.linear("cls.seq_relationship", &pooled)?; // [B, 2]
         let masked = match targets {
@@ -148,7 +148,11 @@ impl Forward<'_> {
         let value = self.heads(&format!("{path}.attention.self.value"), hidden)?;
         let scale = 1.0 / ((self.config.hidden_size / self.config.num_attention_heads) as f64).sqrt();
         let scores = (query.matmul(&key.t()?)? * scale)?; // [B, N, L, L]
-        let probabilities = softmax(&scores.broadcast_add(&self.layout.key_mask)?)?;
+        let mut scores = scores.broadcast_add(&self.layout.key_mask)?;
+        if let Some(mask) = &self.layout.causal_mask {
+            scores = scores.broadcast_add(mask)?;
+        }
+        let probabilities = softmax(&scores)?;
         let probabilities = self.attention_dropout(layer, &probabilities)?;
         let context = probabilities.matmul(&value)?; // [B, N, L, D]
         let cells = context.transpose(1, 2)?.flatten(2, 3)?.flatten(0, 1)?; // [B L, H]

@@ -209,6 +209,40 @@ fn steps_in_bf16_stay_near_the_reference_engine() {
     }
 }
 
+#[test]
+fn steps_of_a_causal_model_follow_the_reference_engine() {
+    let config = EncoderConfig { causal: true, ..config(36, 3, 50, "gelu") };
+    for (head, labels) in HEADS {
+        let values = start(&config, head, labels);
+        for isa in Isa::all() {
+            let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+            let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+            stay_together(&mut fast, &mut slow, head, labels, &format!("causal {head:?} {isa:?}"));
+        }
+    }
+}
+
+/// What a token of a causal model says does not change with what follows it.
+#[test]
+fn a_causal_model_does_not_look_ahead() {
+    let config = EncoderConfig { causal: true, ..config(64, 2, 128, "gelu") };
+    let values = start(&config, Head::Tokens, 5);
+    let engine = Cpu::new(config, Head::Tokens, 5, &values, 1, Precision::F32).unwrap();
+    let batch = |ids: &[u32]| Batch {
+        input_ids: ids.to_vec(),
+        token_type_ids: vec![0; ids.len()],
+        cumulative_lengths: vec![0, ids.len() as u32],
+        targets: crate::encode::Targets::Hidden,
+    };
+    let logits = |ids: &[u32]| {
+        let Logits::Tokens(rows) = engine.predict(&batch(ids)).unwrap().logits else { unreachable!() };
+        rows[0].clone()
+    };
+    let (short, long) = (logits(&[3, 9, 27]), logits(&[3, 9, 27, 81, 50]));
+    assert!(distance(&short, &long[..15]) < 1e-6 * norm(&short));
+    assert!(distance(&logits(&[3, 9, 28])[..10], &short[..10]) < 1e-6 * norm(&short));
+}
+
 fn fast(workers: usize) -> (Cpu, EncoderConfig) {
     let config = config(64, 2, 128, "gelu");
     let values = start(&config, Head::Classification, 3);

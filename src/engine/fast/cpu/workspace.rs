@@ -104,7 +104,7 @@ pub struct Columns {
     pub selected_tokens: Vec<u64>,
     /// Where each sequence's selected columns begin and end among them, `[S + 1]`.
     pub bounds: Vec<usize>,
-    /// Where each sequence's first token is among them, `[S]`.
+    /// Where the token that is read of each sequence is among them, `[S]`.
     pub firsts: Vec<usize>,
     /// Where each masked token is among them, `[M]`.
     pub masked: Vec<usize>,
@@ -134,40 +134,53 @@ impl Columns {
         let first_sequence = model.part.map_or(0, |part| part.first_sequence);
         self.sequences.clear();
         self.sequences.extend(sequences.iter().map(|sequence| (first_sequence + sequence.index) as u64));
-        self.select(batch, sequences, model.head);
+        self.select(batch, sequences, model);
         self.places.clear();
         self.places.extend(0..self.count);
     }
 
-    /// Selects each sequence's first token, and its masked ones, in order.
-    fn select(&mut self, batch: &Batch, sequences: &[Sequence], head: Head) {
+    /// Selects the token that is read of each sequence, its first or in a causal model its last, and its masked ones, in
+    /// order.
+    fn select(&mut self, batch: &Batch, sequences: &[Sequence], model: &Model) {
         for list in [&mut self.bounds, &mut self.firsts, &mut self.masked] {
             list.clear();
         }
         self.masked_words.clear();
         self.bounds.push(0);
         for sequence in sequences {
-            if !head.reads_every_token() {
-                self.firsts.push(self.selected.len());
-                self.selected.push(sequence.start);
-                self.select_masked(batch, sequence);
+            if !model.head.reads_every_token() {
+                let last = sequence.start + sequence.length - 1;
+                self.select_of(batch, sequence, if model.config.causal { last } else { sequence.start });
             }
             self.bounds.push(self.selected.len());
         }
         self.selected_tokens.extend(self.selected.iter().map(|column| self.tokens[*column]));
     }
 
-    fn select_masked(&mut self, batch: &Batch, sequence: &Sequence) {
-        let Targets::Masked { words, .. } = &batch.targets else { return };
+    fn select_of(&mut self, batch: &Batch, sequence: &Sequence, read: usize) {
+        let none = Vec::new();
+        let words = if let Targets::Masked { words, .. } = &batch.targets { words } else { &none };
         let tokens = sequence.first_token..sequence.first_token + sequence.length;
         let from = words.partition_point(|(token, _)| (*token as usize) < tokens.start);
         for (token, word) in words[from..].iter().take_while(|(token, _)| (*token as usize) < tokens.end) {
             let column = sequence.start + *token as usize - tokens.start;
-            if column > sequence.start {
-                self.selected.push(column);
-            }
+            self.select_column(column, read);
             self.masked.push(self.selected.len() - 1);
             self.masked_words.push(*word);
+        }
+        self.select_column(usize::MAX, read);
+    }
+
+    /// Selects a column after those before it, and the one that is read where its place comes.
+    fn select_column(&mut self, column: usize, read: usize) {
+        let before = self.bounds.last().copied().unwrap_or_default();
+        let newest = self.selected[before..].last().copied();
+        if newest.is_none_or(|newest| newest < read) && read <= column {
+            self.firsts.push(self.selected.len());
+            self.selected.push(read);
+        }
+        if column != read && column != usize::MAX {
+            self.selected.push(column);
         }
     }
 

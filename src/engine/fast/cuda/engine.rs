@@ -84,6 +84,9 @@ impl<M: Machine> Accelerated<M> {
         num_labels: usize,
         values: &[NamedArray],
     ) -> Result<Accelerated<M>, EngineError> {
+        if config.causal {
+            return Err(EngineError::Device("a GPU has no causal attention yet".into()));
+        }
         if !matches!(head, Head::Classification | Head::Regression | Head::Span) {
             return Err(EngineError::Device("a GPU has no head for tagging, choices or pre-training yet".into()));
         }

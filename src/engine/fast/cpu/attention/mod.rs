@@ -83,6 +83,8 @@ pub struct Attention {
     pub positions: usize,
     /// Dropout of the probabilities.
     pub dropout: Option<Dropout>,
+    /// Whether a query sees the keys before it only, and its own.
+    pub causal: bool,
 }
 
 /// Where a sequence lies.
@@ -92,6 +94,8 @@ pub struct Place<'a> {
     pub keys: Range<usize>,
     /// Columns of its queries: as many, or those of selected tokens.
     pub queries: Range<usize>,
+    /// Index within the step of the sequence's first token.
+    pub first_token: u64,
     /// Indices within the step of the queries' tokens.
     pub tokens: &'a [u64],
 }
@@ -182,7 +186,7 @@ impl Attention {
     fn forward_panel(&self, place: &Place, head: usize, panel: usize, log_sums: &mut [f32], scratch: &mut Scratch) {
         let (keys, width) = (place.keys.len(), self.isa.width);
         let lanes = log_sums.len();
-        self.scores(keys, lanes, panel, scratch);
+        self.scores(place, lanes, panel, scratch);
         let dropped = self.mask(place, head, panel, lanes, &mut scratch.mask);
         let scores = &mut scratch.scores[..keys * width];
         let mask = dropped.then_some(&scratch.mask[..keys * width]);
@@ -201,10 +205,18 @@ impl Attention {
     }
 
     /// `S = K q`, `[n, W]`.
-    fn scores(&self, keys: usize, lanes: usize, panel: usize, scratch: &mut Scratch) {
-        let (width, size) = (self.isa.width, self.size);
+    fn scores(&self, place: &Place, lanes: usize, panel: usize, scratch: &mut Scratch) {
+        let (keys, width, size) = (place.keys.len(), self.isa.width, self.size);
         let left = Left::Columns { values: &scratch.keys, stride: keys.next_multiple_of(width) };
         self.panel_product([keys, lanes, size], left, &scratch.queries[panel * size * width..], &mut scratch.scores);
+        if !self.causal {
+            return;
+        }
+        for (lane, token) in place.tokens[panel * width..][..lanes].iter().enumerate() {
+            let later = (token - place.first_token) as usize + 1;
+            // Finite: the exponential of what is left of it is 0 to rounding.
+            (later..keys).for_each(|key| scratch.scores[key * width + lane] = f32::MIN);
+        }
     }
 
     /// `context = V P`, `[D, W]`.
@@ -256,7 +268,7 @@ impl Attention {
 
     fn backward_panel(&self, place: &Place, head: usize, panel: usize, log_sums: &[f32], scratch: &mut Scratch) {
         let (keys, width, lanes) = (place.keys.len(), self.isa.width, log_sums.len());
-        self.scores(keys, lanes, panel, scratch);
+        self.scores(place, lanes, panel, scratch);
         self.probability_gradient(keys, lanes, panel, scratch);
         let dropped = self.mask(place, head, panel, lanes, &mut scratch.mask);
         let mut log_sum = [0.0; MAX_WIDTH];

@@ -80,9 +80,9 @@ impl Case {
         let sources = Inputs { query: source(0), key: source(rows), value: source(2 * rows) };
         let tokens: Vec<u64> = (100..).take(self.queries()).collect();
         let queries = self.start..self.start + self.queries();
-        let place = Place { keys: self.start..columns, queries, tokens: &tokens };
+        let place = Place { keys: self.start..columns, queries, first_token: 100, tokens: &tokens };
         let dropout = Dropout::new(&PART, Site::AttentionProbabilities(1), self.dropout);
-        let attention = Attention { isa, heads: HEADS, size: self.size, positions: POSITIONS, dropout };
+        let attention = Attention { isa, heads: HEADS, size: self.size, positions: POSITIONS, dropout, causal: false };
         let mut scratch = Scratch::default();
         scratch.fit(isa, self.size, self.length);
         let mut context = vec![0.0; panels_len(isa, rows, columns)];

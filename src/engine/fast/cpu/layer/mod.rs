@@ -1,7 +1,7 @@
 //! One encoder layer over a micro-batch (Devlin et al. 2019, Section 3): attention, then the feed-forward block, each with
 //! dropout, residual sum and LayerNorm after it.
 //!
-//! Of the last layer's output a sequence head reads first tokens only, and pre-training masked ones too. There, queries are computed for the
+//! Of the last layer's output a sequence head reads one token each, and pre-training masked ones too. There, queries are computed for the
 //! selected columns alone, and all after the attention runs on those Q columns; keys and values are those of all T.
 
 mod backward;
@@ -83,6 +83,7 @@ impl<'a> Step<'a> {
             size: self.model.head_size(),
             positions: config.max_position_embeddings,
             dropout: self.model.dropout(Site::AttentionProbabilities(self.layer), config.attention_probs_dropout_prob),
+            causal: config.causal,
         }
     }
 
@@ -100,9 +101,11 @@ impl<'a> Step<'a> {
     /// Where the sequences' keys and queries are.
     fn places(&self) -> impl Iterator<Item = Place<'a>> + 'a {
         let (selects, tokens, bounds) = (self.selects(), self.query_tokens(), &self.columns.bounds);
-        self.sequences.iter().zip(bounds.windows(2)).map(move |(sequence, bounds)| {
+        let step = *self;
+        step.sequences.iter().zip(bounds.windows(2)).map(move |(sequence, bounds)| {
             let queries = if selects { bounds[0]..bounds[1] } else { sequence.columns() };
-            Place { keys: sequence.columns(), tokens: &tokens[queries.clone()], queries }
+            let first_token = step.columns.tokens[sequence.start];
+            Place { keys: sequence.columns(), first_token, tokens: &tokens[queries.clone()], queries }
         })
     }
 }
