@@ -72,6 +72,7 @@ impl Common {
         }
         let options = self.options(self.pins()?)?;
         let plan = plan::expand(&experiment, &options).map_err(|error| CliError::new(Exit::Usage, error))?;
+        devices::check_heads(&plan)?;
         Ok((experiment, plan))
     }
 
@@ -184,9 +185,6 @@ fn pins(experiment: &Path) -> Result<Pins, CliError> {
     }
 }
 
-/// How the names of pre-training files begin.
-const PRETRAINING: &str = "pretrain";
-
 /// The experiments in `experiments/`, in the order of their names; none where the folder is absent.
 pub fn experiments() -> Vec<PathBuf> {
     yaml_files(false)
@@ -201,7 +199,7 @@ fn yaml_files(pretraining: bool) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(EXPERIMENTS).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    paths.retain(|path| file_name(path).is_some_and(|name| name.starts_with(PRETRAINING) == pretraining));
+    paths.retain(|path| spec::pretraining::is_pretraining(path) == pretraining);
     paths.sort();
     paths
 }

@@ -4,9 +4,10 @@ use super::CliError;
 use crate::engine::fast::cpu::bf16_available;
 use crate::engine::fast::cuda::SharedGpu;
 use crate::engine::fast::cuda::device::{self, Device, DeviceError, Found};
+use crate::engine::fast::cuda::engine::has_head;
 use crate::engine::{Precision, Processor, threads};
 use crate::exit::Exit;
-use crate::plan::{CPU, EngineKind};
+use crate::plan::{CPU, EngineKind, Plan, Run};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,6 +96,18 @@ pub fn named(device: Option<&str>, dtype: Option<&str>, engine: EngineKind) -> R
         }
         None => Ok((CPU.into(), dtype.into())),
         Some(number) => Ok((format!("cuda:{number}"), dtype.into())),
+    }
+}
+
+/// Refuses runs whose head a GPU does not have yet.
+pub fn check_heads(plan: &Plan) -> Result<(), CliError> {
+    let missing = |run: &&Run| run.device != CPU && !has_head(run.task.head);
+    match plan.runs.iter().find(missing) {
+        Some(run) => {
+            let message = format!("{}: a GPU has no head for this task yet, expected `--device cpu`", run.task);
+            Err(CliError::new(Exit::Usage, message))
+        }
+        None => Ok(()),
     }
 }
 

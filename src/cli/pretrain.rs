@@ -1,12 +1,13 @@
 //! `repro pretrain`: a checkpoint from plain text, by masked words and the next sentence.
 
+use super::common::find;
 use super::devices;
 use super::run::stop_on_signal;
 use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::export::atomic;
 use crate::nearest::expected;
-use crate::plan::EngineKind;
+use crate::plan::{CPU, EngineKind};
 use crate::pretrain::{Finished, PretrainError, Pretraining, curves};
 use crate::spec::pretraining::{self, PretrainingSpec};
 use crate::train::{End, TrainError};
@@ -44,15 +45,21 @@ pub fn run(args: &PretrainArgs, console: &Console) -> Result<Exit, CliError> {
         let expected = expected(&args.engine, EngineKind::ALL.map(EngineKind::name));
         CliError::new(Exit::Usage, format!("unknown --engine `{}`, {expected}", args.engine))
     })?;
-    let spec = pretraining::read(&found(&args.spec), &args.sets)?;
+    let spec = pretraining::read(&find(&args.spec)?, &args.sets)?;
     let (device, dtype) = devices::named(args.device.as_deref(), args.dtype.as_deref(), engine)?;
+    if device != CPU {
+        let message = format!("a GPU has no heads for pre-training yet, found --device {device}, expected `cpu`");
+        return Err(CliError::new(Exit::Usage, message));
+    }
+    let processor = devices::processor(&device, &dtype)?;
     let folder = args.out.clone().or_else(|| spec.out.clone()).unwrap_or_else(|| Path::new("runs").join(&spec.name));
     let observer = console.observer();
     let pretraining = Pretraining {
         spec: &spec,
         folder,
         engine,
-        processor: devices::processor(&device, &dtype)?,
+        processor,
+        dtype,
         stop: &stop,
         idle: &idle,
         observer: observer.as_ref(),
@@ -63,17 +70,13 @@ pub fn run(args: &PretrainArgs, console: &Console) -> Result<Exit, CliError> {
     conclude(args, &spec, &finished, console)
 }
 
-fn found(spec: &Path) -> PathBuf {
-    let in_folder = Path::new("experiments").join(spec);
-    if !spec.exists() && spec.components().count() == 1 && in_folder.exists() { in_folder } else { spec.into() }
-}
-
-/// The command as a reader would type it.
+/// The command, without where it puts things: that changes nothing.
 fn command(args: &PretrainArgs) -> String {
     let name = args.spec.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let sets = args.sets.iter().map(|set| format!(" --set {set}"));
+    let engine = (args.engine != "fast").then(|| format!(" --engine {}", args.engine));
     let dtype = args.dtype.iter().map(|dtype| format!(" --dtype {dtype}"));
-    std::iter::once(format!("repro pretrain {name}")).chain(sets).chain(dtype).collect()
+    std::iter::once(format!("repro pretrain {name}")).chain(sets).chain(engine).chain(dtype).collect()
 }
 
 fn conclude(

@@ -3,7 +3,7 @@
 //! With a SPEC only the files of that experiment are written (the leaderboard is about all of them) and its table is
 //! printed. `--check` writes nothing and exits 2 where a file on disk is not what the records give.
 
-use super::common::{EXPERIMENTS, find};
+use super::common::{experiments, find};
 use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::paper::Published;
@@ -65,8 +65,7 @@ fn read_spec(path: &Path) -> Result<Experiment, CliError> {
 /// What each experiment compares with: from the experiments folder, and from the one that was named.
 fn compare_lists(named: Option<&Experiment>) -> Result<Compare, CliError> {
     let mut compare = Compare::new();
-    let shipped = fs::read_dir(EXPERIMENTS).into_iter().flatten().flatten().map(|entry| entry.path());
-    for path in shipped.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
+    for path in experiments() {
         let experiment = read_spec(&path)?;
         compare.insert(experiment.name.clone(), references(&experiment));
     }

@@ -32,10 +32,14 @@ pub fn encode(
     ids.truncate(room);
     labels.truncate(room);
     let context = settings.context_sentences;
-    let before = neighbours(tokenizer, &examples[index.saturating_sub(context)..index])?;
-    let after = neighbours(tokenizer, &examples[index + 1..(index + 1 + context).min(examples.len())])?;
-    let (left, right) = shares(before.len(), after.len(), room - ids.len());
-    let all = [&before[before.len() - left..], &ids, &after[..right]].concat();
+    let (before, after) = (&examples[index.saturating_sub(context)..index], &examples[index + 1..]);
+    let (before, after) = (before.iter().rev(), after.iter().take(context));
+    let before = neighbours(tokenizer, before, room - ids.len())?;
+    let after = neighbours(tokenizer, after, room - ids.len())?;
+    let length = |sentences: &[Vec<u32>]| sentences.iter().map(Vec::len).sum::<usize>();
+    let (left, right) = shares(length(&before), length(&after), room - ids.len());
+    let before = before.into_iter().rev().collect::<Vec<_>>().concat();
+    let all = [&before[before.len() - left..], &ids, &after.concat()[..right]].concat();
     let (input_ids, token_type_ids) = tokenizer.layout().assemble(&[&all]);
     // The frame around the sentence and its neighbours have no labels.
     let mut targets = vec![UNLABELLED; tokenizer.layout().first_start() + left];
@@ -56,9 +60,22 @@ fn tokens(tokenizer: &Tokenizer, example: &Example) -> Result<Vec<Vec<u32>>, Enc
     example.parts.iter().map(one).collect()
 }
 
-fn neighbours(tokenizer: &Tokenizer, examples: &[Example]) -> Result<Vec<u32>, EncodeError> {
-    let each = examples.iter().map(|example| tokens(tokenizer, example).map(|words| words.concat()));
-    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+/// Sentences' tokens, the nearest first, until there is no room for more.
+fn neighbours<'a>(
+    tokenizer: &Tokenizer,
+    nearest_first: impl Iterator<Item = &'a Example>,
+    room: usize,
+) -> Result<Vec<Vec<u32>>, EncodeError> {
+    let (mut all, mut count) = (Vec::new(), 0);
+    for example in nearest_first {
+        if count >= room {
+            break;
+        }
+        let ids = tokens(tokenizer, example)?.concat();
+        count += ids.len();
+        all.push(ids);
+    }
+    Ok(all)
 }
 
 /// How much of what stands before and after fits into `room`: half each, and what one side leaves the other.

@@ -40,14 +40,19 @@ impl Processor {
         }
     }
 
-    /// Kind, name and threads as an engine uses it, for records: results repeat to the bit only on the same kind of
+    /// Kind, name, threads and what is not 32 bits, as an engine uses it, for records: results repeat to the bit only on the same kind of
     /// machine. The reference engine uses candle's threads, whatever its share.
     pub fn describe(&self, engine: EngineKind) -> String {
         match self {
             Processor::Cpu { .. } if engine == EngineKind::Reference => {
                 format!("cpu ({}, {} threads)", processor_name(), rayon::current_num_threads())
             }
-            Processor::Cpu { threads, .. } => format!("cpu ({}, {threads} threads)", processor_name()),
+            Processor::Cpu { threads, precision: Precision::F32 } => {
+                format!("cpu ({}, {threads} threads)", processor_name())
+            }
+            Processor::Cpu { threads, precision } => {
+                format!("cpu ({}, {threads} threads, {})", processor_name(), precision.name())
+            }
             Processor::Gpu { gpu, .. } => format!("cuda ({})", gpu.device.name),
         }
     }

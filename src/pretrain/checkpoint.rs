@@ -2,13 +2,14 @@
 //! Hugging Face transformers read them.
 
 use super::PretrainError;
-use super::error::unwritten;
+use super::error::{unread, unwritten};
+use super::vocabulary::Vocabulary;
 use crate::engine::NamedArray;
 use crate::export::atomic;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What weights are stored as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +29,13 @@ pub fn write(
     parameters: &[NamedArray],
     storage: Storage,
     config: &Value,
-    tokenizer: &[PathBuf],
+    vocabulary: &Vocabulary,
     card: &str,
 ) -> Result<(), PretrainError> {
     std::fs::create_dir_all(folder).map_err(unwritten(folder))?;
-    for file in tokenizer {
-        let target = folder.join(file.file_name().unwrap_or_default());
-        std::fs::copy(file, &target).map_err(unwritten(&target))?;
-    }
+    let bytes = std::fs::read(&vocabulary.file).map_err(unread(&vocabulary.file))?;
+    let path = folder.join(if vocabulary.is_json() { "tokenizer.json" } else { "vocab.txt" });
+    atomic::write(&path, &bytes).map_err(unwritten(&path))?;
     let text = |name: &str, text: String| {
         let path = folder.join(name);
         atomic::write(&path, text.as_bytes()).map_err(unwritten(&path))
@@ -43,6 +43,9 @@ pub fn write(
     let mut config = config.clone();
     config["architectures"] = json!(["BertForPreTraining"]);
     config["torch_dtype"] = json!(if storage == Storage::F16 { "float16" } else { "float32" });
+    let mut tokenizer = vocabulary.config.clone();
+    tokenizer["model_max_length"] = config["max_position_embeddings"].clone();
+    text("tokenizer_config.json", format!("{tokenizer:#}\n"))?;
     text("config.json", format!("{config:#}\n"))?;
     text("README.md", card.to_owned())?;
     write_weights(&folder.join("model.safetensors"), parameters, storage)

@@ -10,6 +10,7 @@
 
 mod checkpoint;
 mod corpus;
+mod data;
 mod error;
 mod evaluate;
 mod masking;

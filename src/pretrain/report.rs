@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const POINTS: usize = 200;
 
 /// Settings, corpus, curve and evaluations.
-pub fn json(spec: &PretrainingSpec, settings: &Value, outcome: &Outcome, tokens_per_second: f64) -> Value {
+pub fn json(spec: &PretrainingSpec, description: &Value, outcome: &Outcome, tokens_per_second: f64) -> Value {
     let progress = &outcome.progress;
     let each = progress.losses.len().div_ceil(POINTS).max(1);
     let curve = progress.losses.chunks(each).enumerate().map(|(at, losses)| {
@@ -29,14 +29,15 @@ pub fn json(spec: &PretrainingSpec, settings: &Value, outcome: &Outcome, tokens_
     });
     json!({
         "name": spec.name,
-        "config": settings["config"],
-        "corpus": settings["corpus"],
-        "engine": settings["engine"],
+        "config": description["config"],
+        "corpus": description["corpus"],
         "device": progress.computed_on,
         "steps": progress.step,
         "batch_size": spec.train.batch_size,
         "learning_rate": spec.train.learning_rate,
         "max_seq_length": spec.data.max_seq_length,
+        "masked": if spec.data.left_to_right { Value::Null } else { spec.data.masked.into() },
+        "next_sentence": spec.data.next_sentence,
         "seed": spec.seed,
         "tokens": progress.tokens,
         "seconds": progress.seconds.round(),
@@ -66,7 +67,7 @@ pub fn card(spec: &PretrainingSpec, report: &Value, command: &str) -> String {
         })
         .collect();
     format!(
-        "# {name}\n\nA BERT pre-trained from nothing by `repro pretrain`: masked words and the next sentence, \
+        "# {name}\n\nA BERT pre-trained from nothing by `repro pretrain`: {objective}, \
          {steps} steps of {batch} sequences of at most {length} tokens, {tokens} tokens in all.\n\n    {command}\n\n\
          | | |\n| --- | --- |\n\
          | layers, hidden size, heads | {layers}, {hidden}, {heads} |\n\
@@ -79,6 +80,7 @@ pub fn card(spec: &PretrainingSpec, report: &Value, command: &str) -> String {
          On documents that were held out:\n\n\
          | step | loss | masked words right | next sentences right |\n| ---: | ---: | ---: | ---: |\n{rows}",
         name = spec.name,
+        objective = objective(spec),
         steps = number("/steps"),
         batch = number("/batch_size"),
         length = number("/max_seq_length"),
@@ -96,6 +98,15 @@ pub fn card(spec: &PretrainingSpec, report: &Value, command: &str) -> String {
         seconds = number("/seconds"),
         speed = number("/tokens_per_second"),
     )
+}
+
+fn objective(spec: &PretrainingSpec) -> String {
+    let words = if spec.data.left_to_right {
+        "every next word from those before it".to_owned()
+    } else {
+        format!("masked words ({} %)", (100.0 * spec.data.masked).round())
+    };
+    if spec.data.next_sentence { format!("{words} and the next sentence") } else { words }
 }
 
 /// The curves: loss of the training steps and of held-out documents, and both accuracies.

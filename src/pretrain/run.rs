@@ -2,39 +2,33 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `vocab.txt`, `tokenizer_config.json` | the vocabulary, where one is trained |
+//! | `vocab.txt`, `tokenizer_config.json`, `vocabulary.json` | the vocabulary, where one is trained, and of what |
 //! | `corpus/` | token ids, sentences and pairs; made anew by every process |
 //! | `pretraining.json` | the settings and the corpus, to which the snapshot belongs |
 //! | `snapshot/`, `curve.csv`, `events.out.tfevents.*` | as of fine-tunings |
 //! | `model/` | the checkpoint, once all steps are done |
 
 use super::checkpoint::{self, Storage};
-use super::corpus::{files, read_documents};
+use super::data::Corpus;
 use super::error::{unread, unwritten};
 use super::evaluate::evaluate;
-use super::masking::Masking;
-use super::pairs::{Cut, Masked, held_out};
-use super::segments::Segmentation;
-use super::store::{Numbers, Store, Writer};
-use super::vocabulary::{self, Vocabulary};
+use super::vocabulary::Vocabulary;
 use super::{PretrainError, report};
 use crate::engine::weights::{Initialization, starting_values};
 use crate::engine::{self, Engine, Processor};
-use crate::event::{Event, Observer, Stage};
+use crate::event::{Event, Observer};
 use crate::export::atomic;
 use crate::family::{EncoderConfig, parameters};
 use crate::pipeline::Live;
 use crate::plan::EngineKind;
-use crate::record::Evaluation;
-use crate::spec::pretraining::{PretrainingSpec, VocabularySource};
+use crate::record::{Evaluation, lock};
+use crate::spec::pretraining::PretrainingSpec;
 use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding, Schedule, Truncation};
 use crate::task::Head;
-use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
-use rayon::prelude::*;
+use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer, snapshot};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Outputs of the next-sentence head.
@@ -50,6 +44,8 @@ pub struct Pretraining<'a> {
     pub engine: EngineKind,
     /// What it computes on.
     pub processor: Processor,
+    /// What products are computed in.
+    pub dtype: String,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
     /// Cleared once a signal is to wait for the end of a step.
@@ -74,126 +70,37 @@ pub struct Finished {
     pub model: Option<PathBuf>,
 }
 
-/// A corpus as it is trained on.
-struct Corpus {
-    vocabulary: Vocabulary,
-    store: Store,
-    trained: Pairs,
-    held: Pairs,
-    digest: String,
-}
-
-/// Pairs in a file.
-struct Pairs {
-    path: PathBuf,
-    count: usize,
-}
-
 impl Pretraining<'_> {
     /// Runs it, from its snapshot if there is one.
     ///
     /// # Errors
-    /// A corpus, vocabulary or model that does not do; files; the engine's.
+    /// A corpus, vocabulary or model that does not do; files; the engine's; another process at work in the folder.
     pub fn run(&self) -> Result<Finished, PretrainError> {
         std::fs::create_dir_all(&self.folder).map_err(unwritten(&self.folder))?;
-        let corpus = self.corpus()?;
+        let lock = lock(&self.folder, "pretraining").map_err(|error| self.folder_error(error.to_string()))?;
+        let _lock = lock.ok_or_else(|| self.folder_error("another process is at work here".into()))?;
+        self.check_settings()?;
+        let corpus = Corpus::make(self.spec, &self.folder, self.observer)?;
         let config = self.config(&corpus.vocabulary);
         let mut encoder = EncoderConfig::parse(&config.to_string())?;
         if let Some(dropout) = self.spec.train.dropout {
             (encoder.hidden_dropout_prob, encoder.attention_probs_dropout_prob) = (dropout, dropout);
         }
-        let settings = self.settings(&corpus, &config);
-        self.claim_folder(&settings)?;
+        let description = json!({"config": config, "corpus": corpus.describe()});
+        self.claim_folder(&description)?;
         let mut engine = self.engine(encoder)?;
         self.idle.store(false, Ordering::SeqCst);
         let outcome = self.train(&corpus, engine.as_mut())?;
-        let seconds = outcome.progress.seconds.max(1e-9);
-        let tokens_per_second = outcome.progress.tokens as f64 / seconds;
-        let report = report::json(self.spec, &settings, &outcome, tokens_per_second);
+        let tokens_per_second = outcome.progress.tokens as f64 / outcome.progress.seconds.max(1e-9);
+        let report = report::json(self.spec, &description, &outcome, tokens_per_second);
         let evaluations = outcome.progress.evaluations.clone();
-        let model = if outcome.end == End::Finished {
-            Some(self.write_model(&corpus, engine.as_ref(), &config, &report)?)
-        } else {
-            None
-        };
+        let finished = outcome.end == End::Finished;
+        let model = if finished { Some(self.write_model(&corpus, engine.as_ref(), &config, &report)?) } else { None };
         Ok(Finished { end: outcome.end, evaluations, tokens_per_second, report, model })
     }
 
-    fn corpus(&self) -> Result<Corpus, PretrainError> {
-        let paths = files(&self.spec.corpus)?;
-        let vocabulary = self.vocabulary(&paths)?;
-        let folder = self.folder.join("corpus");
-        let (store, digest) = self.store(&paths, &vocabulary, &folder)?;
-        if store.documents() == 0 {
-            return Err(PretrainError::Corpus(format!("{} files and no sentence in them", paths.len())));
-        }
-        let (trained, held) = held_out(store.documents(), self.spec.held_out, self.spec.seed);
-        let cut = |documents: &[usize], rounds: u64, name: &str| {
-            let path = folder.join(name);
-            let cut = Cut { store: &store, documents, how: self.segmentation(), rounds, seed: self.spec.seed };
-            let count = if documents.is_empty() { 0 } else { cut.write(&path)? };
-            Ok::<_, PretrainError>(Pairs { path, count })
-        };
-        let (trained, held) = (cut(&trained, self.spec.data.duplicates, "pairs.bin")?, cut(&held, 1, "held-out.bin")?);
-        if trained.count < self.spec.train.batch_size {
-            let (found, wanted) = (trained.count, self.spec.train.batch_size);
-            let message = format!("{found} sequences to train on, expected at least one batch, {wanted}");
-            return Err(PretrainError::Corpus(message));
-        }
-        Ok(Corpus { vocabulary, store, trained, held, digest })
-    }
-
-    fn segmentation(&self) -> Segmentation {
-        let data = &self.spec.data;
-        Segmentation {
-            max_seq_length: data.max_seq_length,
-            short_sequences: data.short_sequences,
-            next_sentence: data.next_sentence,
-        }
-    }
-
-    /// The vocabulary; one that is trained is kept, since the snapshot belongs to it.
-    fn vocabulary(&self, paths: &[PathBuf]) -> Result<Vocabulary, PretrainError> {
-        match &self.spec.vocabulary {
-            VocabularySource::File(path) => Vocabulary::read(path),
-            VocabularySource::Train { size, lower_case } => {
-                let path = self.folder.join("vocab.txt");
-                if !path.exists() {
-                    self.tell("vocabulary", 0, None);
-                    vocabulary::train(paths, *size, *lower_case, &self.folder)?;
-                }
-                Vocabulary::read(&path)
-            }
-        }
-    }
-
-    fn tell(&self, what: &str, done: u64, total: Option<u64>) {
-        self.observer.observe(&Event::Progress { stage: Stage::Encode, what: what.into(), done, total });
-    }
-
-    /// The corpus as token ids, and its digest.
-    fn store(
-        &self,
-        paths: &[PathBuf],
-        vocabulary: &Vocabulary,
-        folder: &Path,
-    ) -> Result<(Store, String), PretrainError> {
-        let mut writer = Writer::new(folder)?;
-        let mut digest = Sha256::new();
-        for (at, path) in paths.iter().enumerate() {
-            read_documents(path, |sentences| {
-                let ids = |sentence: &String| vocabulary.tokenizer.ids(sentence);
-                let document: Result<Vec<Vec<u32>>, String> = sentences.par_iter().map(ids).collect();
-                let document = document
-                    .map_err(|reason| PretrainError::Corpus(format!("{}: not tokenized: {reason}", path.display())))?;
-                document.iter().for_each(|sentence| digest.update(bytemuck::cast_slice::<u32, u8>(sentence)));
-                digest.update([0]);
-                writer.push(&document)
-            })?;
-            self.tell("corpus", at as u64 + 1, Some(paths.len() as u64));
-        }
-        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((writer.finish()?, digest))
+    fn folder_error(&self, reason: String) -> PretrainError {
+        PretrainError::Folder { folder: self.folder.clone(), reason }
     }
 
     /// `config.json` of the model.
@@ -218,37 +125,47 @@ impl Pretraining<'_> {
         })
     }
 
-    /// What the snapshot belongs to.
-    fn settings(&self, corpus: &Corpus, config: &Value) -> Value {
+    /// What a snapshot belongs to, as far as it is known before the corpus is read.
+    fn settings(&self) -> Value {
         json!({
             "spec": format!("{:?}", PretrainingSpec { out: None, corpus: Vec::new(), ..self.spec.clone() }),
             "engine": self.engine.name(),
-            "config": config,
-            "corpus": {
-                "documents": corpus.store.documents(),
-                "sentences": corpus.store.sentences(),
-                "tokens": corpus.store.len(),
-                "sequences": corpus.trained.count,
-                "held_out_sequences": corpus.held.count,
-                "sha256": corpus.digest,
-            },
+            "dtype": self.dtype,
         })
     }
 
-    /// Fails where the folder's snapshot is of other settings or another corpus.
-    fn claim_folder(&self, settings: &Value) -> Result<(), PretrainError> {
+    fn has_snapshot(&self) -> bool {
+        snapshot::exists(&self.folder.join("snapshot"))
+    }
+
+    /// What the folder's snapshot belongs to.
+    fn known(&self) -> Result<Value, PretrainError> {
         let path = self.folder.join("pretraining.json");
-        let text = format!("{settings:#}\n");
-        if !self.folder.join("snapshot").exists() {
-            return atomic::write(&path, text.as_bytes()).map_err(unwritten(&path));
-        }
-        let known = std::fs::read_to_string(&path).map_err(unread(&path))?;
-        if known == text {
+        let text = std::fs::read_to_string(&path).map_err(unread(&path))?;
+        serde_json::from_str(&text).map_err(|error| self.folder_error(format!("pretraining.json: {error}")))
+    }
+
+    /// Fails, before any work, where the folder's snapshot is of other settings.
+    fn check_settings(&self) -> Result<(), PretrainError> {
+        if !self.has_snapshot() || self.known()?["settings"] == self.settings() {
             return Ok(());
         }
-        let reason =
-            "its snapshot is of other settings or another corpus; remove the folder or name another with `out`";
-        Err(PretrainError::Folder { folder: self.folder.clone(), reason: reason.into() })
+        Err(self
+            .folder_error("its snapshot is of other settings; remove the folder or name another with `--out`".into()))
+    }
+
+    /// Fails where the folder's snapshot is of another corpus; a folder without one is this run's from here on.
+    fn claim_folder(&self, description: &Value) -> Result<(), PretrainError> {
+        let claim = json!({"settings": self.settings(), "description": description});
+        if !self.has_snapshot() {
+            let path = self.folder.join("pretraining.json");
+            return atomic::write(&path, format!("{claim:#}\n").as_bytes()).map_err(unwritten(&path));
+        }
+        if self.known()? == claim {
+            return Ok(());
+        }
+        Err(self
+            .folder_error("its snapshot is of another corpus; remove the folder or name another with `--out`".into()))
     }
 
     fn engine(&self, config: EncoderConfig) -> Result<Box<dyn Engine>, PretrainError> {
@@ -261,30 +178,8 @@ impl Pretraining<'_> {
         Ok(engine::create(self.engine, config, Head::Pretraining, LABELS, values, &self.processor)?)
     }
 
-    fn masked<'c>(&self, corpus: &'c Corpus, pairs: &Pairs) -> Result<Masked<'c>, PretrainError> {
-        let data = &self.spec.data;
-        Ok(Masked {
-            store: &corpus.store,
-            file: Numbers::open(pairs.path.clone())?,
-            count: pairs.count,
-            vocabulary: &corpus.vocabulary,
-            masking: Masking {
-                share: data.masked,
-                most: data.max_predictions,
-                mask: data.mask,
-                random: data.random,
-                whole_words: data.whole_words,
-            },
-            dynamic: data.dynamic,
-            next_sentence: data.next_sentence,
-            left_to_right: data.left_to_right,
-            seed: self.spec.seed,
-        })
-    }
-
     fn train(&self, corpus: &Corpus, engine: &mut dyn Engine) -> Result<Outcome, PretrainError> {
-        let examples = self.masked(corpus, &corpus.trained)?;
-        let held = if corpus.held.count > 0 { Some(self.masked(corpus, &corpus.held)?) } else { None };
+        let (examples, held) = (corpus.trained(self.spec)?, corpus.held_out(self.spec)?);
         let recipe = self.recipe();
         let live = Live::new(&self.spec.name, &self.folder, self.observer);
         let trainer = Trainer {
@@ -363,7 +258,7 @@ impl Pretraining<'_> {
         let folder = self.folder.join("model");
         let storage = if self.spec.half { Storage::F16 } else { Storage::F32 };
         let card = report::card(self.spec, report, &self.command);
-        checkpoint::write(&folder, &engine.parameters()?, storage, config, &corpus.vocabulary.files, &card)?;
+        checkpoint::write(&folder, &engine.parameters()?, storage, config, &corpus.vocabulary, &card)?;
         let path = folder.join("pretraining.json");
         atomic::write(&path, format!("{report:#}\n").as_bytes()).map_err(unwritten(&path))?;
         Ok(folder)

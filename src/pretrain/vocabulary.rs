@@ -1,10 +1,11 @@
 //! The vocabulary: one that is given, or WordPiece trained on the corpus, with BERT's special tokens first.
 
 use super::corpus::read_documents;
-use super::error::unwritten;
+use super::error::{unread, unwritten};
 use super::{PretrainError, wordpiece};
 use crate::encode::Tokenizer;
 use rayon::prelude::*;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokenizers::normalizers::BertNormalizer;
@@ -30,8 +31,10 @@ pub struct Vocabulary {
     pub len: usize,
     /// Of each token, whether it goes on with a word (`##…`).
     pub continues: Vec<bool>,
-    /// The files it was read from, to be copied into the checkpoint.
-    pub files: Vec<PathBuf>,
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// `tokenizer_config.json` beside that, or what is usual.
+    pub config: Value,
 }
 
 impl Vocabulary {
@@ -42,21 +45,34 @@ impl Vocabulary {
     pub fn read(path: &Path) -> Result<Vocabulary, PretrainError> {
         let config = path.with_file_name("tokenizer_config.json");
         let config = config.exists().then_some(config);
-        let json = path.extension().is_some_and(|ending| ending == "json");
-        let (json, vocab) = if json { (Some(path), None) } else { (None, Some(path)) };
+        let (json, vocab) = if is_json(path) { (Some(path), None) } else { (None, Some(path)) };
         let tokenizer = Tokenizer::from_files(json, vocab, config.as_deref())?;
         let missing = |token: &str| PretrainError::Vocabulary(format!("{}: no `{token}`", path.display()));
         let id = |token: &str| tokenizer.id(token).ok_or_else(|| missing(token));
         let special = [id("[CLS]")?, id("[SEP]")?, id("[MASK]")?];
         let continues = tokenizer.continuations();
-        let files = [path.to_path_buf()].into_iter().chain(config).collect();
-        Ok(Vocabulary { len: continues.len(), special, continues, tokenizer, files })
+        let usual = json!({"tokenizer_class": "BertTokenizer"});
+        let config = match config {
+            Some(path) => serde_json::from_slice(&std::fs::read(&path).map_err(unread(&path))?)
+                .map_err(|error| PretrainError::Vocabulary(format!("{}: {error}", path.display())))?,
+            None => usual,
+        };
+        Ok(Vocabulary { len: continues.len(), special, continues, tokenizer, file: path.to_path_buf(), config })
+    }
+
+    /// Whether it is a whole tokenizer and no list of tokens.
+    pub fn is_json(&self) -> bool {
+        is_json(&self.file)
     }
 
     /// The size a model needs for it.
     pub fn rounded(&self) -> usize {
         self.len.next_multiple_of(ROUNDING)
     }
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
 }
 
 /// Trains WordPiece on the documents of some files and writes `vocab.txt` and `tokenizer_config.json` into a folder. Of
@@ -76,7 +92,12 @@ pub fn train(corpus: &[PathBuf], size: usize, lower_case: bool, folder: &Path) -
             Ok(())
         })?;
     }
-    write(&wordpiece::vocabulary(&counts, &SPECIAL, size), lower_case, folder)
+    let tokens = wordpiece::vocabulary(&counts, &SPECIAL, size).map_err(|least| {
+        let message =
+            format!("a vocabulary of {size} is too small for the corpus's characters, expected at least {least}");
+        PretrainError::Vocabulary(message)
+    })?;
+    write(&tokens, lower_case, folder)
 }
 
 fn words(normalizer: &BertNormalizer, sentence: &str) -> Result<Vec<String>, String> {
@@ -90,8 +111,8 @@ fn words(normalizer: &BertNormalizer, sentence: &str) -> Result<Vec<String>, Str
 
 fn write(tokens: &[String], lower_case: bool, folder: &Path) -> Result<(), PretrainError> {
     let text: String = tokens.iter().map(|token| format!("{token}\n")).collect();
-    let config = serde_json::json!({
-        "tokenizer_class": "BertTokenizer", "do_lower_case": lower_case, "model_max_length": 512,
+    let config = json!({
+        "tokenizer_class": "BertTokenizer", "do_lower_case": lower_case,
     });
     for (name, text) in [("tokenizer_config.json", format!("{config:#}\n")), ("vocab.txt", text)] {
         let path = folder.join(name);

@@ -35,13 +35,17 @@ impl Tokens {
     }
 }
 
-/// The vocabulary of at most `size` tokens: special ones, characters, then merges in their order.
-pub fn vocabulary(counts: &BTreeMap<String, u64>, special: &[&str], size: usize) -> Vec<String> {
+/// The vocabulary of at most `size` tokens: special ones, characters, then merges in their order. The least size where that
+/// is too small for the characters.
+pub fn vocabulary(counts: &BTreeMap<String, u64>, special: &[&str], size: usize) -> Result<Vec<String>, usize> {
     let mut tokens = Tokens::default();
     for token in special {
         tokens.number(token);
     }
     let mut words = split(counts, &mut tokens);
+    if tokens.list.len() > size {
+        return Err(tokens.list.len());
+    }
     let mut pairs = Pairs::of(&words);
     while tokens.list.len() < size {
         let Some(pair) = pairs.best() else { break };
@@ -49,8 +53,7 @@ pub fn vocabulary(counts: &BTreeMap<String, u64>, special: &[&str], size: usize)
         let number = tokens.number(&merged);
         pairs.merge(&mut words, pair, number);
     }
-    tokens.list.truncate(size);
-    tokens.list
+    Ok(tokens.list)
 }
 
 fn merged(first: &str, second: &str) -> String {
@@ -193,17 +196,18 @@ mod tests {
     /// h##ug 15, p##ug 5, ##ug##s 5. So `##ug`, `hug`; then p##ug 5 and hug##s 5 tie, and `p` is the lower number.
     #[test]
     fn merges_come_in_the_order_of_their_counts() {
-        let found = vocabulary(&counts(&[("hug", 10), ("pug", 5), ("hugs", 5)]), &["[UNK]"], 100);
+        let found = vocabulary(&counts(&[("hug", 10), ("pug", 5), ("hugs", 5)]), &["[UNK]"], 100).unwrap();
         let expected = ["[UNK]", "g", "h", "p", "s", "u", "##g", "##s", "##u", "##ug", "hug", "pug", "hugs"];
         assert_eq!(found, expected);
-        let short = vocabulary(&counts(&[("hug", 10), ("pug", 5), ("hugs", 5)]), &["[UNK]"], 11);
+        let short = vocabulary(&counts(&[("hug", 10), ("pug", 5), ("hugs", 5)]), &["[UNK]"], 11).unwrap();
         assert_eq!(short, expected[..11]);
+        assert_eq!(vocabulary(&counts(&[("hug", 10)]), &["[UNK]"], 5), Err(6));
     }
 
     /// A merge inside a word changes its neighbours' counts as well, also where a pair stands twice.
     #[test]
     fn a_word_that_repeats_itself_is_merged_throughout() {
-        let found = vocabulary(&counts(&[("abab", 3), ("ab", 1)]), &[], 100);
+        let found = vocabulary(&counts(&[("abab", 3), ("ab", 1)]), &[], 100).unwrap();
         assert_eq!(found, ["a", "b", "##a", "##b", "ab", "##ab", "abab"]);
     }
 }

@@ -186,6 +186,13 @@ pub fn read(path: &Path, sets: &[String]) -> Result<PretrainingSpec, SpecError> 
     super::parse_with(&shown, text, sets, |root, _| pretraining(root))
 }
 
+/// Whether a file is a pre-training and no experiment: it has a corpus.
+pub fn is_pretraining(path: &Path) -> bool {
+    let tree = super::source::read(path).ok().and_then(|text| super::yaml::parse(&text).ok());
+    let Some(Node { value: Value::Map(entries), .. }) = tree else { return false };
+    entries.iter().any(|(key, _)| matches!(&key.value, Value::Text(name) if name == "corpus"))
+}
+
 fn pretraining(root: &Node) -> Read<PretrainingSpec> {
     let fields = Fields::read(root, "", FIELDS)?;
     let data = data(&fields)?;

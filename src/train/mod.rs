@@ -152,8 +152,9 @@ impl Trainer<'_> {
         total: u64,
     ) -> Result<End, TrainError> {
         let mut order = self.order();
+        let mut parts = self.parts(&order.batch(progress.step), progress.step)?;
         while progress.step < total {
-            self.step(engine, &mut order, progress, total)?;
+            parts = self.step(engine, (&mut order, parts), progress, total)?;
             if progress.diverged() {
                 return Ok(End::Diverged(progress.step));
             }
@@ -175,18 +176,19 @@ impl Trainer<'_> {
         Order::new(self.seed, self.examples.count(), self.recipe.batch_size, self.recipe.rounding)
     }
 
+    /// One step with its micro-batches; returns those of the next one.
     fn step(
         &self,
         engine: &mut dyn Engine,
-        order: &mut Order,
+        (order, parts): (&mut Order, Parts),
         progress: &mut Progress,
         total: u64,
-    ) -> Result<(), TrainError> {
+    ) -> Result<Parts, TrainError> {
         let began = Instant::now();
-        let tokens = self.accumulate(engine, order, progress.step)?;
-        if progress.step + 1 < total
-            && let Some((batch, part)) = self.parts(&order.batch(progress.step + 1), progress.step + 1)?.first()
-        {
+        let tokens = accumulate(engine, &parts)?;
+        let following = progress.step + 1;
+        let next = if following < total { self.parts(&order.batch(following), following)? } else { Parts::new() };
+        if let Some((batch, part)) = next.first() {
             engine.prepare(batch, part)?;
         }
         let update = self.update(progress.step, total);
@@ -202,23 +204,11 @@ impl Trainer<'_> {
         let (step, learning_rate) = (progress.step, update.learning_rate);
         let step = StepEvent { step, total_steps: total, loss, learning_rate, gradient_norm, tokens, seconds };
         self.observer.observe(&Event::Step { run: self.run.clone(), step });
-        Ok(())
-    }
-
-    /// Accumulates a step's examples in micro-batches, the next one on its way while one is computed; returns the tokens.
-    fn accumulate(&self, engine: &mut dyn Engine, order: &mut Order, step: u64) -> Result<u64, TrainError> {
-        let parts = self.parts(&order.batch(step), step)?;
-        for (at, (batch, part)) in parts.iter().enumerate() {
-            engine.accumulate(batch, part)?;
-            if let Some((batch, part)) = parts.get(at + 1) {
-                engine.prepare(batch, part)?;
-            }
-        }
-        Ok(parts.iter().map(|(batch, _)| batch.tokens() as u64).sum())
+        Ok(next)
     }
 
     /// The micro-batches of a step's examples.
-    fn parts(&self, chosen: &[(u64, usize)], step: u64) -> Result<Vec<(Batch, StepPart)>, TrainError> {
+    fn parts(&self, chosen: &[(u64, usize)], step: u64) -> Result<Parts, TrainError> {
         let own = chosen.iter().map(|(epoch, example)| self.examples.sequences(*example, *epoch));
         let own: Vec<Cow<[Features]>> = own.collect::<Result<_, _>>()?;
         let all = || own.iter().flat_map(|sequences| sequences.iter());
@@ -286,6 +276,20 @@ impl Trainer<'_> {
         engine.restore(&state)?;
         Ok(best)
     }
+}
+
+/// The micro-batches of a step.
+type Parts = Vec<(Batch, StepPart)>;
+
+/// Accumulates micro-batches, the next one on its way while one is computed; returns their tokens.
+fn accumulate(engine: &mut dyn Engine, parts: &[(Batch, StepPart)]) -> Result<u64, TrainError> {
+    for (at, (batch, part)) in parts.iter().enumerate() {
+        engine.accumulate(batch, part)?;
+        if let Some((batch, part)) = parts.get(at + 1) {
+            engine.prepare(batch, part)?;
+        }
+    }
+    Ok(parts.iter().map(|(batch, _)| batch.tokens() as u64).sum())
 }
 
 /// A recipe's update at a step and a rate.

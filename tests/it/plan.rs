@@ -107,9 +107,9 @@ fn every_value_says_where_it_came_from() {
         ["128 | mrpc | preset bert-code: run_classifier.py", "384 | squad | preset bert-code: run_squad.py"]
     );
     assert_eq!(rows("limit"), ["first 64 rows of every split |  | --limit"]);
-    // The recipe's 28 fields beside its preset are all there.
+    // The recipe's 30 fields beside its preset are all there.
     let fields: BTreeSet<&str> = plan.values.iter().filter_map(|value| value.key.strip_prefix("train.")).collect();
-    assert_eq!(fields.len(), 29);
+    assert_eq!(fields.len(), 30);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn every_shipped_experiment_reads_and_expands() {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir("experiments").unwrap() {
         let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_string_lossy().starts_with("pretrain") {
+        if repro::spec::pretraining::is_pretraining(&path) {
             let spec = repro::spec::pretraining::read(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(path.file_stem().unwrap().to_string_lossy(), spec.name);
             continue;

@@ -1,8 +1,9 @@
 //! Embeddings: `dropout(LayerNorm(words[id] + segments[type] + positions[place]))`, and the rows' gradients.
 
+use super::columns::Columns;
 use super::micro_batch::Sequence;
 use super::transpose::{panel_to_rows, rows_to_panel};
-use super::workspace::{Columns, Model, Tape, Work};
+use super::workspace::{Model, Tape, Work};
 use super::{add_norm, head, panel};
 use crate::encode::Batch;
 use crate::engine::dropout::Site;

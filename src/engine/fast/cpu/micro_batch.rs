@@ -137,6 +137,23 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn an_example_of_several_sequences_stays_whole(lengths in prop::collection::vec(1usize..200, 1..15), workers in 1usize..5) {
+            let mut cut = Cut::default();
+            cut.cut(lengths.iter().flat_map(|length| [*length, 200 - length, 7, 90]), 4, 64, workers);
+            let mut seen = 0;
+            for at in 0..cut.len() {
+                for example in cut.sequences(at).chunks(4) {
+                    prop_assert_eq!(example.len(), 4);
+                    prop_assert!(example.iter().all(|own| own.example == example[0].index / 4));
+                    seen += 1;
+                }
+            }
+            prop_assert_eq!(seen, lengths.len());
+        }
+    }
+
     // 24 · 128 tokens are six times 512.
     #[test]
     fn equal_sequences_are_cut_evenly() {

@@ -9,6 +9,7 @@ mod activation;
 mod add_norm;
 mod attention;
 mod buffer;
+mod columns;
 mod crew;
 mod dense;
 mod embedding;
@@ -27,7 +28,6 @@ mod turns;
 mod workspace;
 
 pub use micro_batch::TOKENS as MICRO_BATCH;
-pub use product::bf16_available;
 
 use super::flat::FlatLayout;
 use crate::encode::Batch;
@@ -44,6 +44,11 @@ use pass::{Output, Workspace};
 use simd::Isa;
 use std::sync::{Mutex, PoisonError};
 use workspace::Model;
+
+/// Whether products can round their factors to bfloat16 here; the tiles are made of AVX-512's panels.
+pub fn bf16_available() -> bool {
+    product::bf16_available() && Isa::best().width == 32
+}
 
 /// A BERT-like encoder with a head, its gradient and its moments, in 32-bit floats.
 pub struct Cpu {

@@ -1,12 +1,13 @@
 //! A batch through the model: forward alone, or forward and backward.
 
+use super::columns::Columns;
 use super::crew::Crew;
 use super::embedding;
 use super::head::{self, Logits};
 use super::layer::{self, Step};
 use super::micro_batch::{Cut, Sequence};
 use super::turns::Turns;
-use super::workspace::{Columns, Model, Tape, Work, units};
+use super::workspace::{Model, Tape, Work, units};
 use crate::encode::{Batch, Targets};
 use crate::engine::Divisors;
 use crate::engine::fast::flat::FlatLayout;

@@ -48,6 +48,11 @@ struct Session {
     sequences: usize,
 }
 
+/// Whether there are kernels for a head.
+pub fn has_head(head: Head) -> bool {
+    matches!(head, Head::Classification | Head::Regression | Head::Span)
+}
+
 /// Bytes that cuBLASLt may use beside the operands.
 pub const WORKSPACE: usize = 32 << 20;
 
@@ -87,7 +92,7 @@ impl<M: Machine> Accelerated<M> {
         if config.causal {
             return Err(EngineError::Device("a GPU has no causal attention yet".into()));
         }
-        if !matches!(head, Head::Classification | Head::Regression | Head::Span) {
+        if !has_head(head) {
             return Err(EngineError::Device("a GPU has no head for tagging, choices or pre-training yet".into()));
         }
         let parameters = parameters(&config, head, num_labels);
@@ -110,7 +115,9 @@ impl<M: Machine> Accelerated<M> {
         if begins && training {
             session.carried = 0.0;
         }
-        session.sequences = part.sequences;
+        if training {
+            session.sequences = part.sequences;
+        }
         let arena = session.arena().expect("room was made above");
         if begins {
             self.machine.clear(arena.head.total, 8)?;
@@ -326,6 +333,7 @@ impl<M: Machine> Engine for Accelerated<M> {
         self.model.write_moments(&self.machine, &state.first_moments, &state.second_moments)?;
         self.at = self.model.at(&self.config);
         let session = self.session.get_mut();
+        (session.ahead, session.updated, session.carried) = (None, true, 0.0);
         session.arenas.iter().flatten().try_for_each(|arena| arena.clear(&self.machine))
     }
 }

@@ -193,6 +193,8 @@ impl Attention {
         let (mut inverse, mut log_sum) = ([0.0; MAX_WIDTH], [0.0; MAX_WIDTH]);
         softmax::forward(self.isa, scores, mask, &mut inverse[..width], &mut log_sum[..width]);
         log_sums.copy_from_slice(&log_sum[..lanes]);
+        // What the exponential leaves of a later key is no number to compute with: it is too small to be normal.
+        self.set_later(place, panel, lanes, &mut scratch.scores, 0.0);
         self.times_values(keys, lanes, scratch);
         softmax::scale_lanes(self.isa, &mut scratch.panel, &inverse[..width]);
     }
@@ -209,13 +211,18 @@ impl Attention {
         let (keys, width, size) = (place.keys.len(), self.isa.width, self.size);
         let left = Left::Columns { values: &scratch.keys, stride: keys.next_multiple_of(width) };
         self.panel_product([keys, lanes, size], left, &scratch.queries[panel * size * width..], &mut scratch.scores);
+        self.set_later(place, panel, lanes, &mut scratch.scores, f32::MIN);
+    }
+
+    /// In a causal model, sets the cells of keys later than their query.
+    fn set_later(&self, place: &Place, panel: usize, lanes: usize, cells: &mut [f32], value: f32) {
         if !self.causal {
             return;
         }
+        let (keys, width) = (place.keys.len(), self.isa.width);
         for (lane, token) in place.tokens[panel * width..][..lanes].iter().enumerate() {
             let later = (token - place.first_token) as usize + 1;
-            // Finite: the exponential of what is left of it is 0 to rounding.
-            (later..keys).for_each(|key| scratch.scores[key * width + lane] = f32::MIN);
+            (later..keys).for_each(|key| cells[key * width + lane] = value);
         }
     }
 
@@ -280,6 +287,8 @@ impl Attention {
             dropped.then_some(&scratch.mask[..keys * width]),
             &log_sum[..width],
         );
+        self.set_later(place, panel, lanes, &mut scratch.scores, 0.0);
+        self.set_later(place, panel, lanes, &mut scratch.score_gradient, 0.0);
         let queries = place.queries.len();
         self.add_outer(keys, lanes, panel, queries, Outer::Value, scratch);
         self.add_outer(keys, lanes, panel, queries, Outer::Key, scratch);

@@ -2,12 +2,13 @@
 //! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token.
 
 use super::super::activation;
+use super::super::columns::{Columns, first_indices};
 use super::super::dense::Dense;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
-use super::super::workspace::{Columns, LAYER_UNITS, Model, Tape, Work, first_indices};
+use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
 use super::{Logits, cross_entropy};
 use crate::encode::{Targets, UNLABELLED};
 use crate::engine::Divisors;

@@ -6,13 +6,14 @@
 
 use super::super::attention::softmax;
 use super::super::buffer::Buffer;
+use super::super::columns::Columns;
 use super::super::dense::Dense;
 use super::super::embedding::add;
 use super::super::mask::MAX_WIDTH;
 use super::super::panel::{add_columns, copy_columns, panels_len};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
-use super::super::workspace::{Columns, Model, Tape, Work};
+use super::super::workspace::{Model, Tape, Work};
 use super::super::{activation, add_norm};
 use crate::engine::Divisors;
 use crate::engine::fast::flat;

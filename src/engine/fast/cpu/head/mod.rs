@@ -10,10 +10,11 @@ mod pooled;
 
 pub use masked::{Masked, add_to_words};
 
+use super::columns::Columns;
 use super::micro_batch::Sequence;
 use super::panel::place;
 use super::simd::Isa;
-use super::workspace::{Columns, Model, Tape, Work};
+use super::workspace::{Model, Tape, Work};
 use crate::encode::Targets;
 use crate::engine::Divisors;
 use crate::task::Head;

@@ -2,13 +2,14 @@
 //! the squared error of a number, the cross entropy over an example's sequences, or that of the next sentence, which
 //! has no dropout.
 
+use super::super::columns::{Columns, first_indices};
 use super::super::dense::Dense;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
 use super::super::panel::copy_columns;
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
-use super::super::workspace::{Columns, LAYER_UNITS, Model, Tape, Work, first_indices};
+use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
 use super::super::{activation, panel};
 use super::{Logits, cross_entropy};
 use crate::encode::Targets;

@@ -3,12 +3,13 @@
 use super::Step;
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::{Gradients, Source};
+use crate::engine::fast::cpu::columns::first_indices;
 use crate::engine::fast::cpu::dense::Dense;
 use crate::engine::fast::cpu::embedding::add;
 use crate::engine::fast::cpu::panel::{add_columns, clear_tail, panels_len};
 use crate::engine::fast::cpu::product::Start;
 use crate::engine::fast::cpu::transpose::to_feature_panels;
-use crate::engine::fast::cpu::workspace::{LAYER_UNITS, LayerTape, Work, first_indices};
+use crate::engine::fast::cpu::workspace::{LAYER_UNITS, LayerTape, Work};
 use crate::engine::fast::cpu::{activation, add_norm};
 use crate::engine::fast::flat::{self, Norm};
 

@@ -3,8 +3,9 @@
 use super::Step;
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::Target;
+use crate::engine::fast::cpu::columns::first_indices;
 use crate::engine::fast::cpu::panel::{copy_columns, panels_len};
-use crate::engine::fast::cpu::workspace::{LayerTape, Work, first_indices};
+use crate::engine::fast::cpu::workspace::{LayerTape, Work};
 use crate::engine::fast::cpu::{activation, add_norm};
 use crate::engine::fast::flat::Norm;
 

@@ -11,9 +11,10 @@ pub use backward::backward;
 pub use forward::forward;
 
 use super::attention::{Attention, Inputs, Place, Source};
+use super::columns::Columns;
 use super::dense::Dense;
 use super::micro_batch::Sequence;
-use super::workspace::{Columns, LayerTape, Model};
+use super::workspace::{LayerTape, Model};
 use crate::engine::dropout::Site;
 
 /// A layer at work on a micro-batch.

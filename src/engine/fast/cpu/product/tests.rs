@@ -32,7 +32,7 @@ fn rounded(isa: Isa, values: Vec<f32>) -> Vec<f32> {
 /// Every instruction set, and bfloat16 where this machine has it: its products of factors that are bfloat16 already lose
 /// nothing but roundings of the sums.
 fn isas() -> Vec<Isa> {
-    let bf16 = bf16_available().then(|| Isa::best().with(crate::engine::Precision::Bf16));
+    let bf16 = crate::engine::fast::cpu::bf16_available().then(|| Isa::best().with(crate::engine::Precision::Bf16));
     Isa::all().into_iter().chain(bf16).collect()
 }
 

@@ -1,0 +1,119 @@
+//! The columns of a micro-batch: which tokens they are, and which of them the head reads.
+
+use super::embedding::Rows;
+use super::mask::MAX_WIDTH;
+use super::micro_batch::Sequence;
+use super::simd::Isa;
+use super::workspace::Model;
+use crate::encode::{Batch, Targets};
+
+/// The columns of a micro-batch; the vectors are used again.
+#[derive(Default)]
+pub struct Columns {
+    /// Number of the micro-batch in its batch.
+    pub micro_batch: usize,
+    /// T.
+    pub count: usize,
+    /// Rows of the embedding tables, `[T]`.
+    pub rows: Vec<Rows>,
+    /// Token numbers within the step, `[T]`.
+    pub tokens: Vec<u64>,
+    /// Columns that the head reads, `[Q]`; all of them where it is empty.
+    pub selected: Vec<usize>,
+    /// Token numbers of those, `[Q]`.
+    pub selected_tokens: Vec<u64>,
+    /// Where each sequence's selected columns begin and end among them, `[S + 1]`.
+    pub bounds: Vec<usize>,
+    /// Where the token that is read of each sequence is among them, `[S]`.
+    pub firsts: Vec<usize>,
+    /// Where each masked token is among them, `[M]`.
+    pub masked: Vec<usize>,
+    /// The words that stood there, `[M]`.
+    pub masked_words: Vec<u32>,
+    /// Columns of their own for any of these: `0, 1, …`.
+    pub places: Vec<usize>,
+    /// Numbers of the sequences within the step, `[S]`.
+    pub sequences: Vec<u64>,
+}
+
+impl Columns {
+    /// Describes a micro-batch.
+    pub fn set(&mut self, micro_batch: usize, batch: &Batch, sequences: &[Sequence], model: &Model) {
+        let first = model.part.map_or(0, |part| part.first_token) as u64;
+        self.micro_batch = micro_batch;
+        self.rows.clear();
+        self.rows.extend(super::embedding::rows(batch, sequences));
+        self.count = self.rows.len();
+        self.tokens.clear();
+        for sequence in sequences {
+            let start = first + sequence.first_token as u64;
+            self.tokens.extend(start..start + sequence.length as u64);
+        }
+        self.selected.clear();
+        self.selected_tokens.clear();
+        let first_sequence = model.part.map_or(0, |part| part.first_sequence);
+        self.sequences.clear();
+        self.sequences.extend(sequences.iter().map(|sequence| (first_sequence + sequence.index) as u64));
+        self.select(batch, sequences, model);
+        self.places.clear();
+        self.places.extend(0..self.count);
+    }
+
+    /// Selects the token that is read of each sequence, its first or in a causal model its last, and its masked ones, in
+    /// order.
+    fn select(&mut self, batch: &Batch, sequences: &[Sequence], model: &Model) {
+        for list in [&mut self.bounds, &mut self.firsts, &mut self.masked] {
+            list.clear();
+        }
+        self.masked_words.clear();
+        self.bounds.push(0);
+        for sequence in sequences {
+            if !model.head.reads_every_token() {
+                let last = sequence.start + sequence.length - 1;
+                self.select_of(batch, sequence, if model.config.causal { last } else { sequence.start });
+            }
+            self.bounds.push(self.selected.len());
+        }
+        self.selected_tokens.extend(self.selected.iter().map(|column| self.tokens[*column]));
+    }
+
+    fn select_of(&mut self, batch: &Batch, sequence: &Sequence, read: usize) {
+        let none = Vec::new();
+        let words = if let Targets::Masked { words, .. } = &batch.targets { words } else { &none };
+        let tokens = sequence.first_token..sequence.first_token + sequence.length;
+        let from = words.partition_point(|(token, _)| (*token as usize) < tokens.start);
+        for (token, word) in words[from..].iter().take_while(|(token, _)| (*token as usize) < tokens.end) {
+            let column = sequence.start + *token as usize - tokens.start;
+            self.select_column(column, read);
+            self.masked.push(self.selected.len() - 1);
+            self.masked_words.push(*word);
+        }
+        self.select_column(usize::MAX, read);
+    }
+
+    /// Selects a column after those before it, and the one that is read where its place comes.
+    fn select_column(&mut self, column: usize, read: usize) {
+        let before = self.bounds.last().copied().unwrap_or_default();
+        let newest = self.selected[before..].last().copied();
+        if newest.is_none_or(|newest| newest < read) && read <= column {
+            self.firsts.push(self.selected.len());
+            self.selected.push(read);
+        }
+        if column != read && column != usize::MAX {
+            self.selected.push(column);
+        }
+    }
+
+    /// Mask index of row 0 of each lane of a panel of all columns; a row has `width` values.
+    pub fn first_indices(&self, panel: usize, isa: Isa, width: usize) -> [u64; MAX_WIDTH] {
+        first_indices(&self.tokens, panel, isa, width)
+    }
+}
+
+/// Mask index of row 0 of each lane of a panel; `items` are tokens or sequences of `width` values each.
+pub fn first_indices(items: &[u64], panel: usize, isa: Isa, width: usize) -> [u64; MAX_WIDTH] {
+    let mut first = [0; MAX_WIDTH];
+    let lanes = items.iter().skip(panel * isa.width).take(isa.width);
+    first.iter_mut().zip(lanes).for_each(|(first, item)| *first = item * width as u64);
+    first
+}
