@@ -115,15 +115,7 @@ impl Common {
     }
 
     fn options(&self, pins: Pins) -> Result<Options, CliError> {
-        let known = |flag: &str, value: &Option<String>, names: &[&'static str]| match value {
-            Some(value) if !names.contains(&value.as_str()) => {
-                let expected = expected(value, names.iter().copied());
-                Err(CliError::new(Exit::Usage, format!("unknown --{flag} `{value}`, {expected}")))
-            }
-            _ => Ok(()),
-        };
-        known("engine", &self.engine, &EngineKind::ALL.map(EngineKind::name))?;
-        let engine = self.engine.as_deref().and_then(EngineKind::of).unwrap_or(Options::default().engine);
+        let engine = self.engine.as_deref().map_or(Ok(Options::default().engine), engine_of)?;
         let (device, dtype) = devices::named(self.device.as_deref(), self.dtype.as_deref(), engine)?;
         Ok(Options {
             only: self.only.clone(),
@@ -138,6 +130,17 @@ impl Common {
             pins,
         })
     }
+}
+
+/// The engine of a name given with `--engine`.
+///
+/// # Errors
+/// A name that none has.
+pub fn engine_of(name: &str) -> Result<EngineKind, CliError> {
+    EngineKind::of(name).ok_or_else(|| {
+        let expected = expected(name, EngineKind::ALL.map(EngineKind::name));
+        CliError::new(Exit::Usage, format!("unknown --engine `{name}`, {expected}"))
+    })
 }
 
 /// An experiment file: as given, else a bare name in `experiments/`.

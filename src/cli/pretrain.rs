@@ -1,13 +1,12 @@
 //! `repro pretrain`: a checkpoint from plain text, by masked words and the next sentence.
 
-use super::common::find;
+use super::common::{engine_of, find};
 use super::devices;
 use super::run::stop_on_signal;
 use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::export::atomic;
-use crate::nearest::expected;
-use crate::plan::{CPU, EngineKind};
+use crate::plan::CPU;
 use crate::pretrain::{Finished, PretrainError, Pretraining, curves};
 use crate::spec::pretraining::{self, PretrainingSpec};
 use crate::train::{End, TrainError};
@@ -41,10 +40,7 @@ pub struct PretrainArgs {
 /// Runs the command.
 pub fn run(args: &PretrainArgs, console: &Console) -> Result<Exit, CliError> {
     let (stop, idle) = stop_on_signal()?;
-    let engine = EngineKind::of(&args.engine).ok_or_else(|| {
-        let expected = expected(&args.engine, EngineKind::ALL.map(EngineKind::name));
-        CliError::new(Exit::Usage, format!("unknown --engine `{}`, {expected}", args.engine))
-    })?;
+    let engine = engine_of(&args.engine)?;
     let spec = pretraining::read(&find(&args.spec)?, &args.sets)?;
     let (device, dtype) = devices::named(args.device.as_deref(), args.dtype.as_deref(), engine)?;
     if device != CPU {

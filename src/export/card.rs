@@ -109,7 +109,7 @@ fn body(input: &ExportInput) -> String {
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
     text.push_str("\n## What these numbers are\n\n");
-    notes(record).iter().for_each(|note| {
+    notes(input).iter().for_each(|note| {
         let _ = writeln!(text, "- {note}");
     });
     text.push_str("\n## Recipe\n\n```json\n");
@@ -125,7 +125,8 @@ fn row(score: &RecordedScore) -> String {
 }
 
 /// What a reader must know before believing a value.
-fn notes(record: &Record) -> Vec<String> {
+fn notes(input: &ExportInput) -> Vec<String> {
+    let record = input.record;
     let mut notes = vec![
         "Scores are on the **dev** split, not on the test split of published tables.".to_string(),
         format!(
@@ -139,6 +140,13 @@ fn notes(record: &Record) -> Vec<String> {
     }
     if record.untrained {
         notes.push("Fine-tuning began from random weights, not from the checkpoint's.".to_string());
+    }
+    if input.config.get("is_decoder") == Some(&Value::Bool(true)) && input.task.head.pools() {
+        notes.push(
+            "A left-to-right model: `repro` reads a sequence's last token, the class of `transformers` pools its first. \
+             Its logits are others."
+                .to_string(),
+        );
     }
     let unusual = record.splits.iter().filter(|split| split.release != "official");
     notes.extend(unusual.map(|split| format!("Rows of `{}`: {} ({}).", split.split, split.rows, split.release)));
@@ -176,6 +184,15 @@ mod tests {
         let result = &yaml["model-index"][0]["results"][0];
         assert_eq!(result["dataset"]["split"], "validation");
         assert_eq!((&result["metrics"][0]["type"], &result["metrics"][0]["value"]), (&"f1".into(), &0.85.into()));
+    }
+
+    #[test]
+    fn a_left_to_right_model_says_which_token_is_read() {
+        let config = serde_json::json!({"is_decoder": true});
+        let (record, config) = (sample::record(3, 0.85), config.as_object().unwrap());
+        let task = find(&record.task).unwrap();
+        let card = text(&ExportInput { config, task, parameters: &[], tokenizer: &[], record: &record });
+        assert!(card.contains("reads a sequence's last token"), "{card}");
     }
 
     #[test]

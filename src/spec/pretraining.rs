@@ -5,7 +5,8 @@ use super::error::{Complaint, SpecError};
 use super::yaml::{Node, Value};
 use std::path::{Path, PathBuf};
 
-/// What to pre-train, complete: every field that the file leaves out has the paper's value or the one said here.
+/// What to pre-train, complete: every field that the file leaves out has the paper's value or the one said here. Fixed are
+/// Adam's bias correction, which the released code leaves out, and a rate that falls to 0 from the end of warm-up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PretrainingSpec {
     /// Name, of the folder it makes.

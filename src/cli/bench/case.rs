@@ -20,6 +20,8 @@ const TASK_STEPS: usize = 10;
 pub struct Case {
     shape: Shape,
     what: What,
+    /// Models trained at once.
+    pub runs: usize,
     ours: Vec<Rectangle>,
     theirs: Vec<Rectangle>,
 }
@@ -87,7 +89,7 @@ impl Case {
     pub fn rectangle(shape: Shape, sequences: usize, length: usize, steps: usize) -> Case {
         let batch = Rectangle::new(vec![length; sequences], Padding::Longest);
         let batches = vec![batch; steps];
-        Case { shape, what: What::Rectangle { sequences, length }, ours: batches.clone(), theirs: batches }
+        Case { shape, what: What::Rectangle { sequences, length }, runs: 1, ours: batches.clone(), theirs: batches }
     }
 
     fn task(shape: &Shape, task: &'static Task, lengths: &[usize], padding: Padding, args: &BenchArgs) -> Case {
@@ -98,7 +100,7 @@ impl Case {
             other => batches(other),
         };
         let what = What::Task { task, padding, epoch_tokens: lengths.iter().sum() };
-        Case { shape: shape.clone(), what, ours, theirs: batches(padding) }
+        Case { shape: shape.clone(), what, runs: 1, ours, theirs: batches(padding) }
     }
 
     /// What it is called in tables.
@@ -153,6 +155,7 @@ impl Case {
             configuration: configuration.into(),
             dtype: args.dtype.clone(),
             threads: args.all_threads(),
+            runs: self.runs,
             device: "cpu".into(),
             batches: batches.to_vec(),
         }
@@ -204,7 +207,8 @@ impl Case {
         let What::Rectangle { sequences, length } = self.what else { return None };
         let (head, labels) = self.head();
         let rectangle = BatchShape::rectangle(sequences, length);
-        Some(memory_of(engine, &self.shape.config, head, labels, &rectangle, args.all_threads()))
+        let one = memory_of(engine, &self.shape.config, head, labels, &rectangle, args.all_threads());
+        Some(one * self.runs as u64)
     }
 }
 

@@ -11,6 +11,7 @@ mod describe;
 mod duel;
 mod page;
 mod protocol;
+mod runs;
 mod serve;
 mod shape;
 mod side;
@@ -18,11 +19,10 @@ mod statistics;
 mod sweep;
 mod task_lengths;
 
-use super::common::at_least_one;
+use super::common::{at_least_one, engine_of};
 use super::{CliError, Console};
 use crate::engine::{Precision, Processor};
 use crate::exit::Exit;
-use crate::nearest::expected;
 use crate::pipeline::now;
 use crate::plan::EngineKind;
 use batching::Padding;
@@ -112,10 +112,7 @@ impl BenchArgs {
 
 /// Runs the command.
 pub fn run(args: &BenchArgs, console: &Console) -> Result<Exit, CliError> {
-    if EngineKind::of(&args.engine).is_none() {
-        let expected = expected(&args.engine, EngineKind::ALL.map(EngineKind::name));
-        return Err(CliError::new(Exit::Usage, format!("unknown --engine `{}`, {expected}", args.engine)));
-    }
+    engine_of(&args.engine)?;
     if args.precision().is_none() {
         return Err(CliError::new(Exit::Usage, format!("unknown --dtype `{}`, expected `f32` or `bf16`", args.dtype)));
     }

@@ -29,6 +29,8 @@ pub struct Job {
     pub dtype: String,
     /// Threads that compute.
     pub threads: usize,
+    /// Models that are trained at once, each with its share of the threads (`repro run --jobs`); ours only.
+    pub runs: usize,
     /// `cpu`.
     pub device: String,
     /// The batches of a round.

@@ -5,12 +5,13 @@
 
 use super::batching::Rectangle;
 use super::protocol::{Allocations, Ceiling, Job, Ready, Round};
+use super::runs::{Other, Run, Work};
 use crate::allocations::during;
 use crate::cli::{CliError, Console};
 use crate::encode::{Batch, Features, Target};
 use crate::engine::ceiling::matmul_ceiling;
 use crate::engine::weights::{Initialization, starting_values};
-use crate::engine::{self, Engine, EngineError, Precision, Processor, StepPart, Update};
+use crate::engine::{self, Engine, EngineError, Precision, Processor};
 use crate::exit::Exit;
 use crate::family::{EncoderConfig, parameters};
 use crate::pipeline::peak_memory;
@@ -19,13 +20,14 @@ use crate::random::{Purpose, Stream};
 use crate::task::Head;
 use std::collections::BTreeMap;
 use std::io::{BufRead, stdin};
+use std::sync::Arc;
 use std::time::Instant;
 
-/// An engine and the batches of a round.
+/// The batches of a round and the models that are trained on them at once.
 struct Server {
-    engine: Box<dyn Engine>,
-    batches: Vec<Batch>,
-    step: u64,
+    run: Run,
+    others: Vec<Other>,
+    batches: Arc<Vec<Batch>>,
 }
 
 /// Answers lines until they end.
@@ -64,18 +66,24 @@ impl Server {
         let head = job.head().ok_or_else(|| wrong(&job.head, "`classification` or `regression`"))?;
         let batches = job.batches.iter().map(|batch| synthetic(&config, head, batch)).collect();
         let precision = Precision::of(&job.dtype).ok_or_else(|| wrong(&job.dtype, "`f32` or `bf16`"))?;
-        let processor = Processor::Cpu { threads: job.threads, precision };
-        let engine = self::engine(&job.configuration, &config, head, job.num_labels, &processor)?;
-        Ok(Server { engine, batches, step: 0 })
+        let batches: Arc<Vec<Batch>> = Arc::new(batches);
+        let processor = Processor::Cpu { threads: job.threads, precision }.share(job.runs);
+        let engine = {
+            let (name, num_labels) = (job.configuration.clone(), job.num_labels);
+            move || self::engine(&name, &config, head, num_labels, &processor)
+        };
+        let run = Run::new(engine()?);
+        let others = (1..job.runs).map(|_| Other::start(engine.clone(), batches.clone())).collect();
+        Ok(Server { run, others, batches })
     }
 
     fn answer(&mut self, line: &str, console: &Console) -> Result<(), CliError> {
         match line.trim() {
-            "train" => say(console, &self.timed(Server::train).map_err(failed)?),
-            "eval" => say(console, &self.timed(Server::evaluate).map_err(failed)?),
+            "train" => say(console, &self.timed(Run::train).map_err(failed)?),
+            "eval" => say(console, &self.timed(Run::evaluate).map_err(failed)?),
             "matmul" => say(console, &Ceiling { flops_per_second: matmul_ceiling().map_err(failed)? }),
             "allocations" => {
-                let (result, allocations) = during(|| self.train());
+                let (result, allocations) = during(|| self.run.train(&self.batches));
                 result.map_err(failed)?;
                 say(console, &Allocations { allocations, steps: self.batches.len() })
             }
@@ -83,33 +91,16 @@ impl Server {
         }
     }
 
-    fn timed(&mut self, work: fn(&mut Server) -> Result<(), EngineError>) -> Result<Round, EngineError> {
+    /// A round of every run, all at once.
+    fn timed(&mut self, work: Work) -> Result<Round, EngineError> {
         let began = Instant::now();
-        work(self)?;
+        self.others.iter().for_each(|other| other.begin(work));
+        work(&mut self.run, &self.batches)?;
+        self.others.iter().try_for_each(Other::end)?;
         let seconds = began.elapsed().as_secs_f64();
-        Ok(Round { seconds, tokens: self.batches.iter().map(Batch::tokens).sum(), peak_memory: peak_memory() })
+        let tokens = (1 + self.others.len()) * self.batches.iter().map(Batch::tokens).sum::<usize>();
+        Ok(Round { seconds, tokens, peak_memory: peak_memory() })
     }
-
-    fn train(&mut self) -> Result<(), EngineError> {
-        for (at, batch) in self.batches.iter().enumerate() {
-            self.engine.accumulate(batch, &part(batch, self.step))?;
-            if let Some(next) = self.batches.get(at + 1) {
-                self.engine.prepare(next, &part(next, self.step + 1))?;
-            }
-            self.engine.update(&update(self.step))?;
-            self.step += 1;
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> Result<(), EngineError> {
-        self.batches.iter().try_for_each(|batch| self.engine.predict(batch).map(drop))
-    }
-}
-
-/// A whole step.
-fn part(batch: &Batch, step: u64) -> StepPart {
-    StepPart::whole(1, step, batch)
 }
 
 /// The engine of a name, with random weights.
@@ -143,18 +134,4 @@ fn synthetic(config: &EncoderConfig, head: Head, batch: &Rectangle) -> Batch {
         })
         .collect();
     Batch::pack(&features)
-}
-
-/// The update that `scripts/bench_pytorch.py` makes too.
-fn update(step: u64) -> Update {
-    Update {
-        step,
-        learning_rate: 2e-5,
-        bias_correction: true,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-6,
-        weight_decay: 0.01,
-        max_grad_norm: 1.0,
-    }
 }

@@ -5,6 +5,7 @@
 //! | `tokens` | 256 … 65,536 tokens a batch | `--shape`, `--length` |
 //! | `length` | 16 … 512 tokens a sequence | `--shape`, 4,096 tokens a batch |
 //! | `threads` | 1, 2, 4, … all | `--shape`, `--batch`, `--length` |
+//! | `runs` | 1, 2, 4 runs at once, as `repro run --jobs` | `--shape`, `--batch`, `--length`, all threads |
 //! | `size` | Google's BERT miniatures (Turc et al. 2019) to bert-base | `--batch`, `--length` |
 //!
 //! A point that would not fit into the memory that is free is left out, and said so.
@@ -26,6 +27,9 @@ const TOKENS: usize = 4096;
 /// Layers and hidden sizes of the miniatures: tiny, mini, small, medium, base.
 const SIZES: &[(usize, usize)] = &[(2, 128), (4, 256), (4, 512), (8, 512), (12, 768)];
 
+/// Most runs at once.
+const RUNS: usize = 4;
+
 /// What grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Sweep {
@@ -35,6 +39,8 @@ pub enum Sweep {
     Length,
     /// Threads of each side.
     Threads,
+    /// Runs of a plan at once.
+    Runs,
     /// Parameters of the model.
     Size,
 }
@@ -72,6 +78,7 @@ impl Sweep {
             Sweep::Tokens => "tokens",
             Sweep::Length => "length",
             Sweep::Threads => "threads",
+            Sweep::Runs => "runs",
             Sweep::Size => "size",
         }
     }
@@ -93,6 +100,9 @@ impl Sweep {
             Sweep::Threads => threads()
                 .map(|count| Point::new(f64::from(count), &shape, (args.batch, args.length)).on(count))
                 .collect(),
+            Sweep::Runs => doubled(1, RUNS)
+                .map(|count| Point::new(count as f64, &shape, (args.batch, args.length)).at_once(count))
+                .collect(),
             Sweep::Size => SIZES.iter().map(|size| Point::of_size(*size, args)).collect::<Result<_, _>>()?,
         })
     }
@@ -103,6 +113,7 @@ impl Sweep {
             Sweep::Tokens => ("tokens in a batch", format!("{}, sequences of {length}", args.shape)),
             Sweep::Length => ("tokens in a sequence", format!("{}, {TOKENS} tokens in a batch", args.shape)),
             Sweep::Threads => ("threads", format!("{}, {batch} × {length}", args.shape)),
+            Sweep::Runs => ("runs at once", format!("{}, {batch} × {length}, all runs together", args.shape)),
             Sweep::Size => ("trainable values", format!("{batch} × {length}")),
         };
         // Larger models make fewer tokens of the same arithmetic: there, equal cost is equal arithmetic.
@@ -148,6 +159,11 @@ impl Point {
 
     fn on(self, threads: u16) -> Point {
         Point { threads: Some(threads), ..self }
+    }
+
+    fn at_once(mut self, runs: usize) -> Point {
+        self.case.runs = runs;
+        self
     }
 
     fn of_size((layers, hidden): (usize, usize), args: &BenchArgs) -> Result<Point, CliError> {
