@@ -1,12 +1,13 @@
 //! What a run will cost, before it runs: parameters, arithmetic and memory, from the encoder's shape alone.
 //!
 //! T tokens of a micro-batch, C cells of its padded rectangle (sequences · longest), H hidden size, I intermediate
-//! size, N heads, L longest sequence, B sequences.
+//! size, N heads, L longest sequence, B sequences. Of a frozen encoder with a BiLSTM behind it: n states that are read, F
+//! values of them a token, R units of a direction.
 
 use crate::engine::fast::cpu::MICRO_BATCH;
 use crate::family::{EncoderConfig, parameters};
 use crate::plan::EngineKind;
-use crate::task::Head;
+use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
 /// The shape of the batches a step works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +27,15 @@ impl BatchShape {
     }
 }
 
-/// Trainable values of the encoder with its head.
+/// Values of the encoder with its head.
 pub fn parameter_count(config: &EncoderConfig, head: Head, num_labels: usize) -> u64 {
     parameters(config, head, num_labels).iter().map(|parameter| parameter.len() as u64).sum()
+}
+
+/// Those of them that are trained.
+pub fn trained_count(config: &EncoderConfig, head: Head, num_labels: usize) -> u64 {
+    let parameters = parameters(config, head, num_labels);
+    parameters.iter().filter(|parameter| parameter.is_trained(head)).map(|parameter| parameter.len() as u64).sum()
 }
 
 /// Floating-point operations of the matrix products of a forward pass: `2 T (4 H² + 2 H I)` a layer for the dense ones
@@ -70,30 +77,50 @@ pub fn memory_of(
 
 /// Peak memory in bytes of a training step of the fast engine on the CPU.
 ///
-/// Four copies of the parameters (values, gradients, two moments; rows of embeddings that no batch touches take less),
-/// and for each worker what the tape and the scratch of a micro-batch hold, counted off `engine/fast/cpu/workspace.rs`:
-/// `8 H + I + N` values a token and layer, and `12 H + 3 I` a token.
+/// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
+/// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
+/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer, and `12 H + 3 I` a token. A frozen encoder
+/// keeps two layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let layer = 8 * hidden + wide + config.num_attention_heads;
-    let token = config.num_hidden_layers * layer + 12 * hidden + 3 * wide;
+    let token = match head {
+        Head::FeatureBased(how) => 2 * layer + 3 * hidden + wide + bilstm_values(config, how),
+        _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide,
+    };
+    let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
     // Whole sequences make a micro-batch half a sequence more or less.
     let columns = (MICRO_BATCH.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
-    4 * (4 * parameter_count(config, head, num_labels) + (workers * columns * token) as u64) + PROGRAM
+    4 * (copies + (workers * columns * token) as u64) + PROGRAM
+}
+
+/// Values a token of `engine/fast/cpu/features.rs` and below: states twice, a sum and its gradient; of each direction of a
+/// layer gates, cells and states before `6 R`, and both factors of a product, transposed; of each layer its output; of the
+/// head its output, that after dropout, their gradient twice and the factor transposed `2 R` each.
+fn bilstm_values(config: &EncoderConfig, how: FeatureBased) -> usize {
+    let (layers, hidden, units) = (config.num_hidden_layers, config.hidden_size, how.lstm_hidden_size);
+    let states = how.kind.states(layers).len() * hidden;
+    let widest = how.inputs(0, layers, hidden).max(how.outputs());
+    2 * states + 2 * hidden + LSTM_LAYERS * (2 * 6 + 2) * units + widest + units + 5 * how.outputs()
 }
 
 /// Bytes that a snapshot takes beside a step: values and both moments, copied.
 pub fn snapshot_memory(config: &EncoderConfig, head: Head, num_labels: usize) -> u64 {
-    4 * 3 * parameter_count(config, head, num_labels)
+    4 * (parameter_count(config, head, num_labels) + 2 * trained_count(config, head, num_labels))
 }
 
 /// Peak memory in bytes of a training step of the reference engine.
 ///
 /// Five copies of the parameters (values, accumulated gradients, two moments, and the gradients candle returns), what
-/// candle's graph keeps of each layer until the backward pass is through it, and what the program holds anyway.
+/// candle's graph keeps of each layer until the backward pass is through it, and what the program holds anyway. Of a frozen
+/// encoder there is one copy, and the graph is the BiLSTM's.
 pub fn reference_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape) -> u64 {
-    let copies = 5 * parameter_count(config, head, num_labels);
-    let activations = (config.num_hidden_layers * layer_values(config, shape)) as f64 * BACKWARD;
+    let copies = parameter_count(config, head, num_labels) + 4 * trained_count(config, head, num_labels);
+    let kept = match head {
+        Head::FeatureBased(how) => layer_values(config, shape) + lstm_graph(how, shape),
+        _ => config.num_hidden_layers * layer_values(config, shape),
+    };
+    let activations = kept as f64 * BACKWARD;
     4 * (copies + activations as u64) + PROGRAM
 }
 
@@ -112,4 +139,11 @@ fn layer_values(config: &EncoderConfig, shape: &BatchShape) -> usize {
     let scores = cells * shape.longest * config.num_attention_heads;
     let rows = shape.tokens * (27 * config.hidden_size + 7 * config.intermediate_size);
     rows + 8 * cells * config.hidden_size + 8 * scores
+}
+
+/// The same of the BiLSTM, counted off `engine/reference/bilstm.rs`: of each direction of a layer projections `[C, 4 R]`
+/// three times, the gates of each position four times, and 14 arrays of `[C, R]`.
+fn lstm_graph(how: FeatureBased, shape: &BatchShape) -> usize {
+    let cells = shape.sequences * shape.longest;
+    LSTM_LAYERS * 2 * cells * how.lstm_hidden_size * (7 * 4 + 14)
 }

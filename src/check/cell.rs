@@ -81,7 +81,9 @@ impl Identity {
         recipe.preset.clear();
         recipe.snapshot_steps = 0;
         recipe.micro_batch_size = recipe.batch_size;
-        let summary = format!("lr {:e} batch {} epochs {}", recipe.learning_rate, recipe.batch_size, recipe.epochs);
+        let features = recipe.features.map(|kind| format!(" features {kind}")).unwrap_or_default();
+        let (batch, epochs) = (recipe.batch_size, recipe.epochs);
+        let summary = format!("lr {:e} batch {batch} epochs {epochs}{features}", recipe.learning_rate);
         let splits: Vec<_> = record.splits.iter().map(|split| (&split.split, split.rows, &split.release)).collect();
         let files = files(record, RepositoryKind::Dataset);
         let provenance = &record.provenance;

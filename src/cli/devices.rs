@@ -101,7 +101,7 @@ pub fn named(device: Option<&str>, dtype: Option<&str>, engine: EngineKind) -> R
 
 /// Refuses runs whose head a GPU does not have yet.
 pub fn check_heads(plan: &Plan) -> Result<(), CliError> {
-    let missing = |run: &&Run| run.device != CPU && !has_head(run.task.head);
+    let missing = |run: &&Run| run.device != CPU && !has_head(run.head());
     match plan.runs.iter().find(missing) {
         Some(run) => {
             let message = format!("{}: a GPU has no head for this task yet, expected `--device cpu`", run.task);

@@ -97,7 +97,7 @@ impl Scored {
             (Head::Span, Schema::Question { unanswerable: true }) => Scored::SquadV2,
             (Head::Span, _) => Scored::SquadV1,
             (Head::Regression, _) => Scored::Regression(task),
-            (Head::Tokens, _) => Scored::Tagging(task),
+            (Head::Tokens | Head::FeatureBased(_), _) => Scored::Tagging(task),
             (Head::Choice, _) => Scored::Endings(task),
             _ => Scored::Classification(task),
         })

@@ -21,6 +21,8 @@ pub enum Site {
     FeedForwardOutput(usize),
     /// On the pooled output, before the classifier.
     Classifier,
+    /// On the output of a layer of a BiLSTM, before the next one.
+    LstmOutput(usize),
 }
 
 impl Site {
@@ -32,6 +34,7 @@ impl Site {
             Site::AttentionProbabilities(layer) => 4 + 4 * layer as u32,
             Site::AttentionOutput(layer) => 5 + 4 * layer as u32,
             Site::FeedForwardOutput(layer) => 6 + 4 * layer as u32,
+            Site::LstmOutput(layer) => 7 + 4 * layer as u32,
         }
     }
 }
@@ -110,7 +113,8 @@ mod tests {
     #[test]
     fn sites_have_numbers_of_their_own() {
         let layers = (0..24).flat_map(|layer| {
-            [Site::AttentionProbabilities(layer), Site::AttentionOutput(layer), Site::FeedForwardOutput(layer)]
+            let output = [Site::AttentionOutput(layer), Site::FeedForwardOutput(layer), Site::LstmOutput(layer)];
+            [[Site::AttentionProbabilities(layer)].as_slice(), &output].concat()
         });
         let mut numbers: Vec<u32> = layers.chain([Site::Embeddings, Site::Classifier]).map(Site::number).collect();
         let count = numbers.len();

@@ -3,6 +3,7 @@
 use super::{EngineError, NamedArray};
 use crate::encode::{Batch, Targets, UNLABELLED};
 use crate::family::{EncoderConfig, Parameter};
+use crate::task::Head;
 
 /// Refuses a batch that does not fit the model.
 ///
@@ -19,6 +20,17 @@ pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> 
         return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
     }
     check_targets(batch, config.vocab_size, num_labels)
+}
+
+/// Refuses a head that reads more layers than the encoder has.
+///
+/// # Errors
+/// What was found and expected.
+pub fn check_layers(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
+    match head {
+        Head::FeatureBased(how) => how.check(config.num_hidden_layers).map_err(EngineError::Input),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses arrays that are not those of a model, in order.

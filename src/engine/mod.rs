@@ -145,7 +145,7 @@ pub struct NamedArray {
 pub struct EngineState {
     /// Parameters, in the engine's order.
     pub parameters: Vec<NamedArray>,
-    /// Adam's first moments, same order.
+    /// Adam's first moments of those that are trained, same order.
     pub first_moments: Vec<NamedArray>,
     /// Adam's second moments, same order.
     pub second_moments: Vec<NamedArray>,
@@ -215,7 +215,7 @@ pub trait Engine: Predictor {
     /// Clips by global norm, moves every parameter, clears the gradients; returns the norm before clipping.
     fn update(&mut self, update: &Update) -> Result<f64, EngineError>;
 
-    /// The accumulated gradients, in parameter order; zeros where nothing was accumulated.
+    /// The accumulated gradients of the parameters that are trained, in their order; zeros where nothing was accumulated.
     fn gradients(&self) -> Result<Vec<NamedArray>, EngineError>;
 
     /// The parameters, named as in a Hugging Face checkpoint.

@@ -195,6 +195,10 @@ fn fresh(site: u32, parameter: &Parameter, how: &Initialization) -> NamedArray {
     let values = match parameter.initial {
         Initial::Zero => vec![0.0; count],
         Initial::One => vec![1.0; count],
+        Initial::Uniform(units) => {
+            let bound = 1.0 / (units as f64).sqrt();
+            (0..count as u64).map(|index| (bound * (2.0 * stream.uniform(0, site, index) - 1.0)) as f32).collect()
+        }
         Initial::Normal => {
             let drawn =
                 if how.truncated_normal { stream.truncated_normals(site, count) } else { stream.normals(site, count) };

@@ -7,7 +7,7 @@ use super::ExportInput;
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
-use crate::task::Head;
+use crate::task::{FeatureBased, FeatureKind, Head, LSTM_LAYERS};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -31,10 +31,10 @@ fn metric_type(metric: Metric) -> &'static str {
 
 /// The hub's pipeline that runs the exported class, as key and for people; a regression runs as text classification.
 fn pipeline(input: &ExportInput) -> (&'static str, &'static str) {
-    match input.task.head {
+    match input.head() {
         Head::Span => ("question-answering", "Question Answering"),
         Head::Classification | Head::Regression => ("text-classification", "Text Classification"),
-        Head::Tokens => ("token-classification", "Token Classification"),
+        Head::Tokens | Head::FeatureBased(_) => ("token-classification", "Token Classification"),
         Head::Choice => ("multiple-choice", "Multiple Choice"),
         Head::Pretraining => ("fill-mask", "Fill-Mask"),
     }
@@ -51,8 +51,9 @@ fn model_name(record: &Record) -> String {
 
 fn front_matter(input: &ExportInput) -> String {
     let (record, (task_type, task_name)) = (input.record, pipeline(input));
+    let library = if input.head().freezes_encoder() { "" } else { "library_name: transformers\n" };
     let mut yaml = format!(
-        "library_name: transformers\npipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
+        "{library}pipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
         task_type,
         quoted(&record.checkpoint),
         quoted(&record.data)
@@ -101,11 +102,13 @@ fn metric(score: &RecordedScore, record: &Record) -> String {
 fn body(input: &ExportInput) -> String {
     let record = input.record;
     let mut text = format!("# {}\n\n", model_name(record));
+    let made = if input.head().freezes_encoder() { "frozen, with a BiLSTM trained" } else { "fine-tuned" };
     let _ = writeln!(
         text,
-        "`{}` fine-tuned on {} by `repro` {}.\n",
+        "`{}` {made} on {} by `repro` {}.\n",
         record.checkpoint, input.task.title, record.provenance.version
     );
+    text.push_str(&record.recipe.feature_based().map(what_it_is).unwrap_or_default());
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
     text.push_str("\n## What these numbers are\n\n");
@@ -118,11 +121,42 @@ fn body(input: &ExportInput) -> String {
     text + "\n```\n"
 }
 
+/// What to build around the tensors, for a model that `transformers` has no class for.
+fn what_it_is(how: FeatureBased) -> String {
+    let states = match how.kind {
+        FeatureKind::Embeddings => "hidden_states[0]",
+        FeatureKind::SecondToLastHidden => "hidden_states[-2]",
+        FeatureKind::LastHidden => "hidden_states[-1]",
+        FeatureKind::ConcatLastFourHidden => "torch.cat(hidden_states[-4:], -1)",
+        FeatureKind::WeightedSumLastFourHidden => {
+            "mix.scale * sum(s * h for s, h in zip(mix.weights.softmax(0), hidden_states[-4:]))"
+        }
+        FeatureKind::WeightedSumAllLayers => {
+            "mix.scale * sum(s * h for s, h in zip(mix.weights.softmax(0), hidden_states[1:]))"
+        }
+    };
+    format!(
+        "**`transformers` has no class for this model**: the feature-based approach of BERT's Section 5.3. Its encoder \
+         (`bert.*`) is the checkpoint's, unchanged; `BertModel` loads it and ignores the rest. Around it, in PyTorch's terms \
+         and with PyTorch's names (gates i, f, g, o; `{mix}lstm.*`, `classifier.*`), of `hidden_states` with \
+         `output_hidden_states=True`, over every token:\n\n```python\n\
+         features = {states}\n\
+         lstm = torch.nn.LSTM(features.shape[-1], {units}, num_layers={LSTM_LAYERS}, bidirectional=True, batch_first=True)\n\
+         logits = classifier(lstm(features)[0])  # classifier: torch.nn.Linear({outputs}, labels); pack padded sequences\n\
+         ```\n\n",
+        mix = if how.kind.is_weighted() { "mix.*`, `" } else { "" },
+        units = how.lstm_hidden_size,
+        outputs = how.outputs(),
+    )
+}
+
 fn row(score: &RecordedScore) -> String {
     let value = score.value.map_or("undefined".to_string(), |value| format!("{value:.4}"));
     let interval = score.interval.map_or("–".to_string(), |(low, high)| format!("{low:.4} – {high:.4}"));
     format!("| {} | {} | {value} | {interval} | {} |\n", score.split, score.metric.name(), score.examples)
 }
+
+const BEGAN_RANDOM: &str = "Fine-tuning began from random weights, not from the checkpoint's.";
 
 /// What a reader must know before believing a value.
 fn notes(input: &ExportInput) -> Vec<String> {
@@ -139,7 +173,9 @@ fn notes(input: &ExportInput) -> Vec<String> {
         notes.push(format!("**The run collapsed**: {reason}."));
     }
     if record.untrained {
-        notes.push("Fine-tuning began from random weights, not from the checkpoint's.".to_string());
+        let frozen = record.recipe.features.is_some();
+        let text = if frozen { "The encoder's weights are random, not the checkpoint's." } else { BEGAN_RANDOM };
+        notes.push(text.to_string());
     }
     if input.config.get("is_decoder") == Some(&Value::Bool(true)) && input.task.head.pools() {
         notes.push(
@@ -193,6 +229,25 @@ mod tests {
         let task = find(&record.task).unwrap();
         let card = text(&ExportInput { config, task, parameters: &[], tokenizer: &[], record: &record });
         assert!(card.contains("reads a sequence's last token"), "{card}");
+    }
+
+    #[test]
+    fn a_model_without_a_class_says_so_and_how_to_build_it() {
+        let mut record = sample::record(3, 0.85);
+        record.task = "conll2003".into();
+        record.recipe.features = Some(FeatureKind::WeightedSumLastFourHidden);
+        record.recipe.lstm_hidden_size = 7;
+        let card = card(&record);
+        for expected in [
+            "`transformers` has no class for this model",
+            "(gates i, f, g, o; `mix.*`, `lstm.*`, `classifier.*`)",
+            "zip(mix.weights.softmax(0), hidden_states[-4:])",
+            "torch.nn.LSTM(features.shape[-1], 7, num_layers=2, bidirectional=True, batch_first=True)",
+            "torch.nn.Linear(14, labels)",
+        ] {
+            assert!(card.contains(expected), "{expected} in {card}");
+        }
+        assert!(!card.contains("library_name") && card.contains("pipeline_tag: token-classification"));
     }
 
     #[test]

@@ -10,33 +10,34 @@ use serde_json::{Map, Value, json};
 /// Families that `transformers` has classes for: `model_type`, prefix of the class, prefix of the parameters.
 const FAMILIES: &[(&str, &str, &str)] = &[("bert", "Bert", "bert")];
 
-/// The class of `transformers` that has this head: `BertForSequenceClassification`.
-pub fn architecture(config: &Map<String, Value>, task: &Task) -> Result<String, ExportError> {
+/// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM.
+pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<String>, ExportError> {
     let found = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let Some((_, class, _)) = FAMILIES.iter().find(|(model_type, _, _)| *model_type == found) else {
         let expected =
             FAMILIES.iter().map(|(model_type, _, _)| format!("`{model_type}`")).collect::<Vec<_>>().join(", ");
         return Err(ExportError::ModelType { found: found.to_string(), expected });
     };
-    let head = match task.head {
+    let head = match head {
         Head::Classification | Head::Regression => "ForSequenceClassification",
         Head::Span => "ForQuestionAnswering",
         Head::Tokens => "ForTokenClassification",
         Head::Choice => "ForMultipleChoice",
         Head::Pretraining => "ForPreTraining",
+        Head::FeatureBased(_) => return Ok(None),
     };
-    Ok(format!("{class}{head}"))
+    Ok(Some(format!("{class}{head}")))
 }
 
 /// The config of the fine-tuned model.
-pub fn finished(checkpoint: &Map<String, Value>, task: &Task) -> Result<Map<String, Value>, ExportError> {
+pub fn finished(checkpoint: &Map<String, Value>, task: &Task, head: Head) -> Result<Map<String, Value>, ExportError> {
     let names = label_names(task);
     let by_id = names.iter().enumerate().map(|(id, name)| (id.to_string(), json!(name)));
     let by_name = names.iter().enumerate().map(|(id, name)| (name.clone(), json!(id)));
     let mut config = checkpoint.clone();
     config.shift_remove("dtype");
     let decided = [
-        ("architectures", json!([architecture(checkpoint, task)?])),
+        ("architectures", json!(architecture(checkpoint, head)?.into_iter().collect::<Vec<String>>())),
         ("num_labels", json!(task.num_labels())),
         ("id2label", Value::Object(by_id.collect())),
         ("label2id", Value::Object(by_name.collect())),
@@ -55,14 +56,16 @@ fn problem_type(head: Head) -> Option<&'static str> {
     match head {
         Head::Classification => Some("single_label_classification"),
         Head::Regression => Some("regression"),
-        Head::Span | Head::Tokens | Head::Choice | Head::Pretraining => None,
+        Head::Span | Head::Tokens | Head::FeatureBased(_) | Head::Choice | Head::Pretraining => None,
     }
 }
 
 /// The task's labels in the order of the logits; `transformers`' placeholders where outputs have no names.
 fn label_names(task: &Task) -> Vec<String> {
     match task.head {
-        Head::Classification | Head::Tokens => task.labels.iter().map(|label| label.to_string()).collect(),
+        Head::Classification | Head::Tokens | Head::FeatureBased(_) => {
+            task.labels.iter().map(|label| label.to_string()).collect()
+        }
         _ => (0..task.num_labels()).map(|id| format!("LABEL_{id}")).collect(),
     }
 }
@@ -79,7 +82,7 @@ mod tests {
     #[test]
     fn a_classification_has_its_labels_by_name() {
         let own = checkpoint(json!({"model_type": "bert", "hidden_size": 8, "architectures": ["BertModel"]}));
-        let config = Value::Object(finished(&own, find("mnli").unwrap()).unwrap());
+        let config = Value::Object(finished(&own, find("mnli").unwrap(), Head::Classification).unwrap());
         assert_eq!(config["architectures"], json!(["BertForSequenceClassification"]));
         assert_eq!(config["id2label"], json!({"0": "entailment", "1": "neutral", "2": "contradiction"}));
         assert_eq!(config["label2id"], json!({"entailment": 0, "neutral": 1, "contradiction": 2}));
@@ -91,7 +94,7 @@ mod tests {
     fn labels_and_arithmetic_of_an_earlier_life_do_not_survive() {
         let own = checkpoint(json!({"model_type": "bert", "dtype": "float16", "problem_type": "regression",
             "id2label": {"0": "a", "1": "b", "2": "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}));
-        let config = Value::Object(finished(&own, find("squad").unwrap()).unwrap());
+        let config = Value::Object(finished(&own, find("squad").unwrap(), Head::Span).unwrap());
         assert_eq!(config["architectures"], json!(["BertForQuestionAnswering"]));
         assert_eq!(config["id2label"], json!({"0": "LABEL_0", "1": "LABEL_1"}));
         assert_eq!(
@@ -103,13 +106,13 @@ mod tests {
     #[test]
     fn a_regression_has_one_output() {
         let own = checkpoint(json!({"model_type": "bert"}));
-        let config = Value::Object(finished(&own, find("stsb").unwrap()).unwrap());
+        let config = Value::Object(finished(&own, find("stsb").unwrap(), Head::Regression).unwrap());
         assert_eq!((&config["num_labels"], &config["problem_type"]), (&json!(1), &json!("regression")));
     }
 
     #[test]
     fn an_unknown_family_is_named() {
-        let error = finished(&checkpoint(json!({"model_type": "llama"})), find("rte").unwrap()).unwrap_err();
-        assert_eq!(error.to_string(), "`model_type` is `llama`, expected one of `bert`");
+        let error = finished(&checkpoint(json!({"model_type": "llama"})), find("rte").unwrap(), Head::Classification);
+        assert_eq!(error.unwrap_err().to_string(), "`model_type` is `llama`, expected one of `bert`");
     }
 }

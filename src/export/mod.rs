@@ -1,5 +1,8 @@
 //! A trained model as others expect it: a folder that Hugging Face `transformers` loads and gives the same logits.
 //!
+//! A BiLSTM over a frozen encoder is the exception: no class of `transformers` is that. Its folder has every parameter, the
+//! BiLSTM's by PyTorch's names, `config.json` names no class, and the card says what to build.
+//!
 //! | file | what |
 //! |---|---|
 //! | `config.json` | the checkpoint's own, plus architecture, labels and arithmetic |
@@ -18,7 +21,7 @@ mod weights;
 
 use crate::engine::NamedArray;
 use crate::record::Record;
-use crate::task::Task;
+use crate::task::{Head, Task};
 use serde_json::{Map, Value};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,6 +91,13 @@ pub enum ExportError {
     },
 }
 
+impl ExportInput<'_> {
+    /// The model's head.
+    fn head(&self) -> Head {
+        self.record.recipe.head(self.task)
+    }
+}
+
 impl ExportError {
     fn file(path: &Path) -> impl FnOnce(io::Error) -> ExportError {
         let path = path.to_path_buf();
@@ -97,9 +107,9 @@ impl ExportError {
 
 /// Writes the model folder, replacing the files of an older one.
 pub fn write(folder: &Path, input: &ExportInput) -> Result<(), ExportError> {
-    let config = config::finished(input.config, input.task)?;
+    let config = config::finished(input.config, input.task, input.head())?;
     let parameters = weights::named(input.parameters);
-    weights::check_head(&parameters, &config, input.task)?;
+    weights::check_head(&parameters, &config, input.task, input.head())?;
     std::fs::create_dir_all(folder).map_err(ExportError::file(folder))?;
     write_json(&folder.join("config.json"), config)?;
     weights::write(&folder.join("model.safetensors"), &parameters)?;

@@ -36,16 +36,17 @@ fn hugging_face_name(name: &str) -> String {
 
 /// Holds the head and the word embeddings against the config; `transformers` would fill a missing head with random
 /// numbers and only warn.
-pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task) -> Result<(), ExportError> {
-    let architecture = config::architecture(config, task)?;
+pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task, head: Head) -> Result<(), ExportError> {
+    let architecture = config::architecture(config, head)?.unwrap_or_else(|| "a BiLSTM over features".into());
     let size = |key: &str| config.get(key).and_then(Value::as_u64).unwrap_or_default() as usize;
-    let head = match task.head {
+    let inputs = if let Head::FeatureBased(how) = head { how.outputs() } else { size("hidden_size") };
+    let head = match head {
         Head::Span => "qa_outputs",
         Head::Pretraining => "cls.seq_relationship",
         _ => "classifier",
     };
     let expected = [
-        (format!("{head}.weight"), vec![task.num_labels(), size("hidden_size")]),
+        (format!("{head}.weight"), vec![task.num_labels(), inputs]),
         (format!("{head}.bias"), vec![task.num_labels()]),
         ("bert.embeddings.word_embeddings.weight".to_string(), vec![size("vocab_size"), size("hidden_size")]),
     ];
@@ -120,9 +121,10 @@ mod tests {
     fn a_head_of_another_size_is_refused_with_both_shapes() {
         let config = json!({"model_type": "bert", "hidden_size": 4, "vocab_size": 3});
         let arrays = [array("classifier.weight", &[3, 4])];
-        let error = check_head(&named(&arrays), config.as_object().unwrap(), find("rte").unwrap()).unwrap_err();
+        let error =
+            check_head(&named(&arrays), config.as_object().unwrap(), find("rte").unwrap(), Head::Classification);
         assert_eq!(
-            error.to_string(),
+            error.unwrap_err().to_string(),
             "parameter `classifier.weight` of BertForSequenceClassification: found [3, 4], expected shape [2, 4]"
         );
     }

@@ -7,7 +7,7 @@ mod config;
 mod parameters;
 
 pub use config::{Activation, ConfigError, EncoderConfig};
-pub use parameters::{Initial, Parameter, parameters};
+pub use parameters::{DIRECTIONS, Initial, Parameter, parameters};
 
 /// A family of encoders.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! biases and LayerNorm parameters do not decay; embeddings do.
 
 use super::EncoderConfig;
-use crate::task::Head;
+use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
 /// How a parameter begins where no checkpoint has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Initial {
     Zero,
     /// Ones: LayerNorm's weight.
     One,
+    /// Uniform in ±1/√n: PyTorch's LSTM of n units.
+    Uniform(usize),
 }
 
 /// One trainable array.
@@ -31,9 +33,14 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Whether weight decay applies (`exclude_from_weight_decay` of the released optimizer).
+    /// Whether weight decay applies (`exclude_from_weight_decay` of the released optimizer, which searches the whole name).
     pub fn decays(&self) -> bool {
-        !self.name.ends_with("bias") && !self.name.contains("LayerNorm")
+        !self.name.contains("bias") && !self.name.contains("LayerNorm")
+    }
+
+    /// Whether it is trained under a head: of a frozen encoder, none is.
+    pub fn is_trained(&self, head: Head) -> bool {
+        self.head || !head.freezes_encoder()
     }
 
     /// Number of values.
@@ -61,6 +68,7 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
         Head::Classification | Head::Regression | Head::Choice | Head::Tokens => {
             list.head(|list| list.dense("classifier", num_labels, hidden));
         }
+        Head::FeatureBased(how) => list.head(|list| list.feature_based(config, how, num_labels)),
         Head::Span => list.head(|list| list.dense("qa_outputs", num_labels, hidden)),
         Head::Pretraining => list.head(|list| {
             list.push("cls.predictions.bias", &[config.vocab_size], Initial::Zero);
@@ -71,6 +79,9 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
     }
     list.all
 }
+
+/// How PyTorch ends the names of an LSTM's two directions.
+pub const DIRECTIONS: [&str; 2] = ["", "_reverse"];
 
 struct List {
     prefix: String,
@@ -112,6 +123,30 @@ impl List {
     fn layer_norm(&mut self, path: &str, hidden: usize) {
         self.push(&format!("{path}.weight"), &[hidden], Initial::One);
         self.push(&format!("{path}.bias"), &[hidden], Initial::Zero);
+    }
+
+    /// A mix of states where they are weighted, the BiLSTM, and the classifier of its output.
+    fn feature_based(&mut self, config: &EncoderConfig, how: FeatureBased, num_labels: usize) {
+        let (layers, hidden) = (config.num_hidden_layers, config.hidden_size);
+        if how.kind.is_weighted() {
+            self.push("mix.weights", &[how.kind.states(layers).len()], Initial::Zero);
+            // γ; not called gamma, which is how old checkpoints spell LayerNorm's weight.
+            self.push("mix.scale", &[1], Initial::One);
+        }
+        for layer in 0..LSTM_LAYERS {
+            let inputs = how.inputs(layer, layers, hidden);
+            DIRECTIONS.iter().for_each(|direction| self.lstm(&format!("l{layer}{direction}"), inputs, how));
+        }
+        self.dense("classifier", num_labels, how.outputs());
+    }
+
+    /// One direction of a layer, named and begun as PyTorch's; rows are those of the gates i, f, g and o.
+    fn lstm(&mut self, which: &str, inputs: usize, how: FeatureBased) {
+        let (units, initial) = (how.lstm_hidden_size, Initial::Uniform(how.lstm_hidden_size));
+        self.push(&format!("lstm.weight_ih_{which}"), &[4 * units, inputs], initial);
+        self.push(&format!("lstm.weight_hh_{which}"), &[4 * units, units], initial);
+        self.push(&format!("lstm.bias_ih_{which}"), &[4 * units], initial);
+        self.push(&format!("lstm.bias_hh_{which}"), &[4 * units], initial);
     }
 
     /// The head stands beside the encoder, without its prefix.

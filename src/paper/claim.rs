@@ -3,6 +3,7 @@
 use super::file::{Column, ModelMatch, Paper, Row, Table};
 use super::statistic::Statistic;
 use super::value::Word;
+use crate::task::FeatureKind;
 use std::fmt;
 
 /// Split a figure was measured on.
@@ -61,6 +62,10 @@ pub struct Claim {
     pub threshold: Option<String>,
     /// What is read beside a tagged sentence, where the source says.
     pub context: Option<String>,
+    /// What of a frozen encoder is read; `None` for fine-tuning.
+    pub features: Option<FeatureKind>,
+    /// What reads it, in the source's words.
+    pub reader: Option<String>,
     /// Id of the row's recipe in the same file.
     pub hyperparameters: Option<String>,
     /// Where it was read.
@@ -97,6 +102,8 @@ impl Claim {
             statistic,
             threshold: table.protocol("threshold").map(str::to_string),
             context: table.protocol("context").map(str::to_string),
+            features: row.features.or(column.features),
+            reader: table.protocol("features").map(str::to_string),
             hyperparameters: row.hyperparameters.clone(),
             source: row.source.join("; "),
             confirmed: row.confirmed && !row.unconfirmed_cells.contains(&column.id),

@@ -6,6 +6,7 @@
 
 use super::statistic::Statistic;
 use super::value::{Values, Word};
+use crate::task::FeatureKind;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
@@ -119,6 +120,8 @@ pub struct Column {
     pub metric_stated: bool,
     /// `mean`, `median`, `max` or `std` over seeds.
     pub statistic: Option<String>,
+    /// What of a frozen encoder the column's systems read; none where they fine-tune.
+    pub features: Option<FeatureKind>,
     /// What a column without a task says.
     pub what: Option<String>,
     /// Training rows as printed above the column.
@@ -163,6 +166,8 @@ pub struct Row {
     pub average_mismatch: bool,
     /// A remark.
     pub note: Option<String>,
+    /// What of a frozen encoder the system reads; none where it fine-tunes.
+    pub features: Option<FeatureKind>,
     /// Task of a row whose table mixes tasks.
     pub task: Option<String>,
     /// The cells exactly as printed.

@@ -40,8 +40,11 @@ struct Speed {
     seconds_per_update: f64,
 }
 
-/// An evaluation does the forward third of a step's arithmetic, without its dropout and bookkeeping.
-const FORWARD_SHARE: f64 = 0.25;
+/// An evaluation does the forward third of a step's arithmetic, without its dropout and bookkeeping; of a frozen encoder a
+/// step, too, has the forward part only, and the BiLSTM behind it the rest.
+fn forward_share(run: &Run) -> f64 {
+    if run.head().freezes_encoder() { 0.5 } else { 0.25 }
+}
 
 /// Sequences of a calibration batch.
 const CALIBRATION: usize = 8;
@@ -74,7 +77,7 @@ impl Forecasts {
         let speed = self.speed(run, &prepared)?;
         let evaluations = evaluations(run, steps);
         let seconds = speed.map(|speed| {
-            let work = train_tokens as f64 + FORWARD_SHARE * (evaluations * dev) as f64;
+            let work = train_tokens as f64 + forward_share(run) * (evaluations * dev) as f64;
             work * speed.seconds_per_token + steps as f64 * speed.seconds_per_update
         });
         let files = prepared.files.iter().map(|file| file.size).sum();
@@ -83,7 +86,7 @@ impl Forecasts {
 
     fn speed(&mut self, run: &Run, prepared: &Prepared) -> Result<Option<Speed>, InputError> {
         let Some(processor) = &self.calibrate else { return Ok(None) };
-        let key = format!("{:?}", prepared.config);
+        let key = format!("{:?} {:?}", prepared.config, run.head());
         if !self.speeds.contains_key(&key) {
             let name = run.checkpoint.name.clone();
             let speed = calibrate(run, prepared, processor).map_err(|source| InputError::Weights { name, source })?;
@@ -107,7 +110,7 @@ fn memory(run: &Run, prepared: &Prepared) -> u64 {
     let longest = lengths().max().unwrap_or(0);
     let sequences = run.recipe.micro_batch_size.min(run.recipe.batch_size);
     let shape = BatchShape { sequences, longest, tokens: sequences * longest };
-    let (config, head, labels) = (&prepared.config, run.task.head, run.task.num_labels());
+    let (config, head, labels) = (&prepared.config, run.head(), run.task.num_labels());
     let on_gpu = Precision::of(&run.dtype).filter(|_| run.device != CPU);
     match on_gpu.and_then(|precision| Shape::new(config, labels, precision).ok()) {
         Some(kernels) => {
@@ -129,7 +132,7 @@ fn memory(run: &Run, prepared: &Prepared) -> u64 {
 /// Three small batches of the run's own first sequences on random weights; the last one counts: a GPU loads its kernels in
 /// the first and records the second.
 fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Speed, EngineError> {
-    let (head, labels) = (run.task.head, run.task.num_labels());
+    let (head, labels) = (run.head(), run.task.num_labels());
     let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
     let values = starting_values(&parameters(&prepared.config, head, labels), BTreeMap::new(), &how);
     let mut engine = engine::create(run.engine, prepared.config.clone(), head, labels, values, processor)?;

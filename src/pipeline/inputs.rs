@@ -31,6 +31,9 @@ pub enum InputError {
     /// The checkpoint's config could not be read.
     #[error("could not read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    /// It has too few layers for what is read of it.
+    #[error("checkpoint `{name}`: {reason}")]
+    Layers { name: String, reason: String },
     /// Its weights.
     #[error("checkpoint `{name}`: {source}")]
     Weights { name: String, source: EngineError },
@@ -190,6 +193,8 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let path = files.config.path.clone();
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
-    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
+    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name: name.clone(), source })?;
+    let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
+    enough.map_err(|reason| InputError::Layers { name, reason })?;
     Ok((config.with_dropout(run.recipe.dropout), text))
 }

@@ -55,8 +55,8 @@ fn prepare(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Rc<Pre
 
 /// The engine at the checkpoint's weights with a new head; at random ones where the spec asks for it.
 fn engine(pipeline: &Pipeline, run: &Run, prepared: &Prepared) -> Result<Box<dyn Engine>, RunError> {
-    let (config, task, recipe) = (&prepared.config, run.task, &run.recipe);
-    let parameters = parameters(config, task.head, task.num_labels());
+    let (config, recipe, head, labels) = (&prepared.config, &run.recipe, run.head(), run.task.num_labels());
+    let parameters = parameters(config, head, labels);
     let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
     let name = &run.checkpoint.name;
     let failed = |source: EngineError| InputError::Weights { name: name.clone(), source };
@@ -66,8 +66,7 @@ fn engine(pipeline: &Pipeline, run: &Run, prepared: &Prepared) -> Result<Box<dyn
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
     let values = starting_values(&parameters, arrays, &how);
-    Ok(engine::create(run.engine, config.clone(), task.head, task.num_labels(), values, &pipeline.processor)
-        .map_err(failed)?)
+    Ok(engine::create(run.engine, config.clone(), head, labels, values, &pipeline.processor).map_err(failed)?)
 }
 
 fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {
@@ -194,7 +193,8 @@ pub fn tidy(pipeline: &Pipeline, run: &Run, record: &Record, plan: &Plan, store:
     if pipeline.keep != Keep::Best {
         return;
     }
-    let rivals = plan.runs.iter().filter(|other| other.task == run.task && other.checkpoint == run.checkpoint);
+    let of = |run: &Run| (run.task.name, run.checkpoint.clone(), run.recipe.feature_based());
+    let rivals = plan.runs.iter().filter(|other| of(other) == of(run));
     let records: Vec<Record> = rivals.filter_map(|other| store.find(&other.id.0).ok().flatten()).collect();
     let best = records.iter().filter(|record| record.status == Status::Finished).fold(None, better);
     for other in records.iter().filter(|other| best.is_some_and(|best| best.id != other.id)) {

@@ -100,7 +100,7 @@ impl Saved {
     /// # Errors
     /// Rows or a model that cannot be read.
     pub fn verify(&self, inputs: &Inputs) -> Result<Vec<Agreement>, SavedError> {
-        let independent = Independent::read(&self.folder.join("model"), self.run.task.head)?;
+        let independent = Independent::read(&self.folder.join("model"), self.run.head())?;
         let ours = self.engine()?;
         let mut agreements = Vec::new();
         for split in self.run.task.splits_with(SplitRole::Dev) {
@@ -143,11 +143,11 @@ impl Saved {
         let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
         let name = self.run.checkpoint.name.clone();
         let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
-        let parameters = parameters(&config, task.head, task.num_labels());
+        let parameters = parameters(&config, self.run.head(), task.num_labels());
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;
         let values = parameters.iter().filter_map(|parameter| loaded.arrays.remove(&parameter.name)).collect();
-        Ok(engine::create(self.run.engine, config, task.head, task.num_labels(), values, &Processor::cpu())?)
+        Ok(engine::create(self.run.engine, config, self.run.head(), task.num_labels(), values, &Processor::cpu())?)
     }
 }
 

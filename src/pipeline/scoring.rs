@@ -110,7 +110,7 @@ pub fn score_split(
 ) -> Result<SplitScores, TrainError> {
     let examples = &split.rows.examples;
     match task.head {
-        Head::Tokens => tagging(task, split, predictions, intervals),
+        Head::Tokens | Head::FeatureBased(_) => tagging(task, split, predictions, intervals),
         Head::Classification | Head::Choice | Head::Pretraining => {
             Ok(classification(task, examples, predictions, intervals))
         }

@@ -16,7 +16,7 @@ pub use expand::{expand, steps};
 use crate::spec::Select;
 use crate::spec::pins::Pins;
 use crate::spec::recipe::Recipe;
-use crate::task::Task;
+use crate::task::{Head, Task};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -229,10 +229,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// The model's head: the task's own, or what the recipe makes of it.
+    pub fn head(&self) -> Head {
+        self.recipe.head(self.task)
+    }
+
     /// A line for people: `mrpc · owner/name · lr 2e-5 · batch 32 · 3 epochs · seed 1`.
     pub fn label(&self) -> String {
+        let features = self.recipe.features.map(|kind| format!(" · features {kind}")).unwrap_or_default();
         format!(
-            "{} · {} · lr {:e} · batch {} · {} epochs · seed {}",
+            "{} · {}{features} · lr {:e} · batch {} · {} epochs · seed {}",
             self.task.name,
             self.checkpoint.name,
             self.recipe.learning_rate,

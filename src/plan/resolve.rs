@@ -7,7 +7,7 @@ use super::PlanError;
 use crate::spec::recipe::Recipe;
 use crate::spec::setting::{FIELDS, Setting};
 use crate::spec::{Experiment, Given};
-use crate::task::Task;
+use crate::task::{Head, Task};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -34,21 +34,34 @@ fn value(experiment: &Experiment, task: &Task, field: &str) -> Given {
     })
 }
 
-/// The recipes of a task: the grid batch × epochs × learning rate multiplied out, the learning rate running fastest.
+/// The fields of a grid, the one that runs fastest last.
+const GRID: [&str; 4] = ["features", "batch_size", "epochs", "learning_rate"];
+
+/// The recipes of a task: the grid multiplied out.
 pub fn recipes(experiment: &Experiment, task: &Task) -> Result<Vec<Recipe>, PlanError> {
     let resolution: BTreeMap<&str, Given> = resolve(experiment, task).into_iter().collect();
-    let grid = |name: &str| resolution[name].values.clone();
-    let mut recipes = Vec::new();
-    for batch_size in grid("batch_size") {
-        for epochs in grid("epochs") {
-            for learning_rate in grid("learning_rate") {
-                let point = [("batch_size", batch_size), ("epochs", epochs), ("learning_rate", learning_rate)];
-                recipes.push(recipe(experiment, &resolution, &point));
-            }
-        }
+    let mut points: Vec<Vec<(&str, Setting)>> = vec![Vec::new()];
+    for name in GRID {
+        let longer = |point: Vec<(&'static str, Setting)>| {
+            resolution[name].values.iter().map(move |value| [point.as_slice(), &[(name, *value)]].concat())
+        };
+        points = points.into_iter().flat_map(longer).collect();
     }
+    let recipes: Vec<Recipe> = points.iter().map(|point| recipe(experiment, &resolution, point)).collect();
     recipes.iter().try_for_each(|recipe| check(task, recipe))?;
+    refuse_unread(experiment, task, &recipes)?;
     Ok(recipes)
+}
+
+/// Refuses a width for a BiLSTM that no recipe has.
+fn refuse_unread(experiment: &Experiment, task: &Task, recipes: &[Recipe]) -> Result<(), PlanError> {
+    let field = "lstm_hidden_size";
+    let special = experiment.task_overrides.get(task.name).is_some_and(|fields| fields.contains_key(field));
+    if (special || experiment.train.given.contains_key(field)) && recipes.iter().all(|r| r.features.is_none()) {
+        let message = format!("`{field}` is given and `features` is not: fine-tuning has no BiLSTM");
+        return Err(PlanError::Recipe { task: task.name, message });
+    }
+    Ok(())
 }
 
 fn recipe(experiment: &Experiment, resolution: &BTreeMap<&str, Given>, point: &[(&str, Setting)]) -> Recipe {
@@ -64,6 +77,9 @@ fn recipe(experiment: &Experiment, resolution: &BTreeMap<&str, Given>, point: &[
         };
         json.insert(field.name.into(), value.to_json());
     }
+    if json["features"].is_null() {
+        json.shift_remove("lstm_hidden_size");
+    }
     serde_json::from_value(Value::Object(json)).expect("the table of fields is the recipe's, by test")
 }
 
@@ -73,7 +89,12 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if recipe.early_stopping > 0 && recipe.evaluate == crate::spec::recipe::Evaluate::AtEnd {
         return impossible("`early_stopping` needs evaluations before the end, found `evaluate: at-end`".into());
     }
-    if task.head == crate::task::Head::Span && recipe.doc_stride >= recipe.max_seq_length {
+    if let Some(kind) = recipe.features.filter(|_| task.head != Head::Tokens) {
+        return impossible(format!(
+            "`features` is `{kind}`, expected `none`: only tagging has the feature-based approach"
+        ));
+    }
+    if task.head == Head::Span && recipe.doc_stride >= recipe.max_seq_length {
         let (stride, length) = (recipe.doc_stride, recipe.max_seq_length);
         return impossible(format!("`doc_stride` is {stride}, expected less than `max_seq_length` ({length})"));
     }

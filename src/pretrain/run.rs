@@ -245,6 +245,8 @@ impl Pretraining<'_> {
             keep_weights: KeepWeights::Last,
             snapshot_steps: train.snapshot_steps,
             context_sentences: 0,
+            features: None,
+            lstm_hidden_size: 0,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! An experiment names them under `compare`. A whole table lends the rows of the checkpoint itself (`model_key`); a row
 //! named outright also stands beside checkpoints it does not belong to if it belongs to none of the experiment's, with
-//! a mark. Without `compare`, every dev figure of the checkpoint is taken. Where a table has dev and test of one score,
+//! a mark. What a frozen encoder's features score stands beside runs that read the same features, and what fine-tuning scores
+//! beside fine-tuned ones, whatever is named. Without `compare`, every dev figure of the checkpoint is taken. Where a table has dev and test of one score,
 //! dev is taken.
 
 use super::comparison::{Ours, matches_metric};
@@ -44,7 +45,8 @@ impl<'a> Claims<'a> {
     fn of_selection(&self, selection: &Selection, checkpoint: &str, ours: &Ours) -> Vec<Claim> {
         let all = selection.claims();
         let mine = |claim: &&Claim| self.belongs(selection, claim.model_key.as_deref(), checkpoint);
-        let fits = |claim: &&Claim| claim.task == ours.claim && fits_metric(ours, claim, &all);
+        let alike = |claim: &Claim| claim.features == ours.group.system.feature_kind();
+        let fits = |claim: &&Claim| claim.task == ours.claim && alike(claim) && fits_metric(ours, claim, &all);
         let found: Vec<&Claim> = all.iter().filter(mine).filter(fits).collect();
         let has_dev = |claim: &Claim| found.iter().any(|c| c.system == claim.system && c.split == ClaimSplit::Dev);
         let wanted = |claim: &Claim| claim.split == ClaimSplit::Dev || (self.named && !has_dev(claim));

@@ -111,6 +111,7 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
     }
     reasons.extend(threshold_reason(ours.metric, claim));
     reasons.extend(context_reason(ours, claim));
+    reasons.extend(features_reason(ours, claim));
     (reasons, same)
 }
 
@@ -122,6 +123,18 @@ fn context_reason(ours: &Ours, claim: &Claim) -> Option<String> {
         count => format!("up to {count} sentences on each side, whatever document they are of,"),
     };
     Some(format!("{here} here; there: {there}"))
+}
+
+/// A frozen encoder: what this program chose where the paper says nothing.
+fn features_reason(ours: &Ours, claim: &Claim) -> Option<String> {
+    let how = ours.group.system.features?;
+    let there = claim.reader.as_ref()?;
+    let units = how.lstm_hidden_size;
+    let sum = if how.kind.is_weighted() { ", and weights of the sum that are learned, after a softmax," } else { "" };
+    Some(format!(
+        "a two-layer BiLSTM of {units} units in each direction over every token, word pieces and special ones too{sum} here; \
+         there: {there}"
+    ))
 }
 
 /// SQuAD 2.0: scores at threshold 0 and at the dev-best threshold are two metrics here, one name in papers.

@@ -1,12 +1,13 @@
 //! Which records belong together: the runs of one experiment that differ in nothing but hyperparameters and seed.
 //!
 //! Runs on other rows (`--limit`, a partial file, another release), by another engine or at another task version are
-//! groups of their own, so that nothing is averaged over a difference that is not said. Where the experiment chooses none
+//! groups of their own, so that nothing is averaged over a difference that is not said; so are runs that read a frozen encoder,
+//! each kind of features apart. Where the experiment chooses none
 //! of its runs (`select: none`), each recipe is a group too: nothing stands for the grid.
 
 use crate::record::Record;
 use crate::spec::Select;
-use crate::task::{self, TASKS, Task};
+use crate::task::{self, FeatureBased, FeatureKind, TASKS, Task};
 use std::collections::BTreeMap;
 
 /// What the runs of a group have in common. The order is that of table rows.
@@ -18,6 +19,8 @@ pub struct System {
     pub checkpoint: String,
     /// Random weights instead of the checkpoint's.
     pub untrained: bool,
+    /// How a frozen encoder was read; `None` where it was fine-tuned.
+    pub features: Option<FeatureBased>,
     /// `--limit`.
     pub limit: Option<usize>,
     /// Engine and arithmetic: `reference f32`.
@@ -30,16 +33,23 @@ impl System {
             experiment: record.experiment.clone(),
             checkpoint: record.checkpoint.clone(),
             untrained: record.untrained,
+            features: record.recipe.feature_based(),
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
         }
+    }
+
+    /// What of a frozen encoder was read; `None` where it was fine-tuned.
+    pub fn feature_kind(&self) -> Option<FeatureKind> {
+        self.features.map(|how| how.kind)
     }
 
     /// The row's label: the checkpoint, and what sets it apart.
     pub fn label(&self) -> String {
         let untrained = if self.untrained { ", untrained" } else { "" };
         let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
-        format!("{}{untrained}{limit}", self.checkpoint)
+        let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
+        format!("{}{untrained}{features}{limit}", self.checkpoint)
     }
 }
 

@@ -5,7 +5,7 @@
 //! scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
 //! A row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
 
-use super::setting::Setting::{self, Checkpoint, Flag, Real, Same, Whole, Word};
+use super::setting::Setting::{self, Checkpoint, Flag, Nothing, Real, Same, Whole, Word};
 use crate::task::{Head, Task};
 
 /// For which tasks a row holds.
@@ -85,6 +85,7 @@ const ARGUMENTS: &str = "Hugging Face TrainingArguments";
 const RUN_GLUE: &str = "Hugging Face run_glue.py";
 const RUN_QA: &str = "Hugging Face run_qa.py";
 const OURS: &str = "this program";
+const FEATURE_BASED: &str = "BERT §5.3, beside `features` only; in each direction";
 
 /// Every preset.
 pub const PRESETS: &[Preset] = &[
@@ -142,6 +143,8 @@ const BERT_CODE: &[Row] = &[
     row("n_best_size", Whole(20), SQUAD),
     row("max_context", Flag(true), SQUAD),
     row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), CLASSIFIER),
     spans("evaluate", Word("at-end"), SQUAD),
     row("early_stopping", Whole(0), OURS),
@@ -177,6 +180,8 @@ const STABLE: &[Row] = &[
     row("n_best_size", Whole(20), SQUAD),
     row("max_context", Flag(true), SQUAD),
     row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "this program (the authors: three times an epoch)"),
     row("early_stopping", Whole(0), OURS),
     row("keep_weights", Word("last"), "this program (the authors keep the best on dev)"),
@@ -210,6 +215,8 @@ const HF_DEFAULT: &[Row] = &[
     row("n_best_size", Whole(20), RUN_QA),
     row("max_context", Flag(false), RUN_QA),
     row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), ARGUMENTS),
     row("early_stopping", Whole(0), OURS),
     row("keep_weights", Word("last"), ARGUMENTS),

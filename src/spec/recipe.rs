@@ -3,6 +3,7 @@
 //! Where the paper, the released code and Hugging Face disagree, the choice is a value here: `schedule`, `rounding`,
 //! `bias_correction`, `doc_stride_unit`, `truncation`.
 
+use crate::task::{FeatureBased, FeatureKind, Head, Task};
 use serde::{Deserialize, Serialize};
 
 /// How the learning rate moves after warm-up.
@@ -136,6 +137,25 @@ pub struct Recipe {
     /// stay what they were before the field came.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub context_sentences: usize,
+    /// Tagged sentences: what is read of a frozen encoder (BERT, Section 5.3); `None` fine-tunes it. Left out where it is
+    /// `None`, as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<FeatureKind>,
+    /// Beside `features`: units of the BiLSTM that reads them, in each direction; 0 without.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lstm_hidden_size: usize,
+}
+
+impl Recipe {
+    /// How a frozen encoder is read; `None` where it is fine-tuned.
+    pub fn feature_based(&self) -> Option<FeatureBased> {
+        self.features.map(|kind| FeatureBased { kind, lstm_hidden_size: self.lstm_hidden_size })
+    }
+
+    /// The head that a task's model has under this recipe.
+    pub fn head(&self, task: &Task) -> Head {
+        self.feature_based().map_or(task.head, Head::FeatureBased)
+    }
 }
 
 fn is_zero(count: &usize) -> bool {

@@ -2,6 +2,7 @@
 
 use super::decode::{self, Read, invalid};
 use super::yaml::{Node, Value};
+use crate::task::FeatureKind;
 use serde_json::json;
 use std::fmt;
 
@@ -20,6 +21,8 @@ pub enum Setting {
     EverySteps(u64),
     /// What the checkpoint's own config says.
     Checkpoint,
+    /// What the field is for is not done.
+    Nothing,
     /// The value of another field of the same recipe (`micro_batch_size` follows `batch_size`).
     Same(&'static str),
 }
@@ -33,7 +36,7 @@ impl Setting {
             Setting::Flag(flag) => json!(flag),
             Setting::Word(word) => json!(word),
             Setting::EverySteps(steps) => json!({ "every-steps": steps }),
-            Setting::Checkpoint => serde_json::Value::Null,
+            Setting::Checkpoint | Setting::Nothing => serde_json::Value::Null,
             Setting::Same(field) => json!(field),
         }
     }
@@ -49,6 +52,7 @@ impl fmt::Display for Setting {
             Setting::Word(word) => f.write_str(word),
             Setting::EverySteps(steps) => write!(f, "every {steps} steps"),
             Setting::Checkpoint => f.write_str("checkpoint"),
+            Setting::Nothing => f.write_str(NONE),
             Setting::Same(field) => write!(f, "= {field}"),
         }
     }
@@ -69,6 +73,8 @@ pub enum Kind {
     Evaluate,
     /// A number from 0 to below 1, or `checkpoint`.
     Dropout,
+    /// A [`FeatureKind`], or `none`.
+    Features,
 }
 
 /// A field of the recipe.
@@ -99,7 +105,10 @@ const fn from(min: f64, max: f64) -> Kind {
 const NUMBER: &str = "a number";
 const WHOLE: &str = "a whole number";
 const FLAG: &str = "`true` or `false`";
+const NONE: &str = "none";
 const MOST_TOKENS: u64 = 65_536;
+
+const FEATURES: &str = "`none` (fine-tuning) or what is read of a frozen encoder, one or a list";
 
 /// Largest share below 1 for decays: at 1 a moment would never move.
 const BELOW_ONE: f64 = 0.999_999_999;
@@ -138,6 +147,8 @@ pub const FIELDS: &[Field] = &[
     field("early_stopping", Kind::Whole(0, 1_000_000), "a whole number of evaluations; 0 never stops"),
     field("keep_weights", Kind::Word(&["last", "best-on-dev"]), "`last` or `best-on-dev`"),
     field("context_sentences", Kind::Whole(0, 1000), "a whole number of sentences on each side of a tagged one"),
+    Field { grid: true, ..field("features", Kind::Features, FEATURES) },
+    field("lstm_hidden_size", Kind::Whole(1, 65_536), "a whole number of units in each direction"),
     field("snapshot_steps", Kind::Whole(0, 1_000_000_000), "a whole number; 0 is at each epoch's end only"),
 ];
 
@@ -167,7 +178,18 @@ impl Field {
                     decode::real(node, path, |x| (0.0..1.0).contains(&x), words).map(Setting::Real)
                 }
             },
+            Kind::Features => features(node, path),
         }
+    }
+}
+
+/// `none`, nothing at all, or the name of a kind.
+fn features(node: &Node, path: &str) -> Read<Setting> {
+    let names: Vec<&'static str> = std::iter::once(NONE).chain(FeatureKind::ALL.map(FeatureKind::name)).collect();
+    match &node.value {
+        Value::Null => Ok(Setting::Nothing),
+        _ => decode::word(node, path, &names)
+            .map(|word| if word == NONE { Setting::Nothing } else { Setting::Word(word) }),
     }
 }
 
@@ -203,6 +225,15 @@ mod tests {
         assert_eq!(read("evaluate", "{every-steps: 500}"), Ok(Setting::EverySteps(500)));
         assert!(read("evaluate", "{every-steps: 0}").is_err());
         assert!(read("evaluate", "7").is_err());
+    }
+
+    #[test]
+    fn features_are_a_row_of_table_7_or_none() {
+        let read = |source: &str| find("features").unwrap().read(&parse(source).unwrap(), "train.features");
+        assert_eq!((read("none"), read("~")), (Ok(Setting::Nothing), Ok(Setting::Nothing)));
+        assert_eq!(read("last-hidden"), Ok(Setting::Word("last-hidden")));
+        let refused = read("last-hiden").unwrap_err().message;
+        assert_eq!(refused, "invalid `train.features`: found `last-hiden`, expected `last-hidden`");
     }
 
     #[test]

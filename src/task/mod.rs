@@ -2,8 +2,10 @@
 //!
 //! Row counts and label order are those of the hub's files; `dataset` proves them when a split is read.
 
+mod features;
 mod table;
 
+pub use features::{FeatureBased, FeatureKind, LSTM_LAYERS};
 pub use table::{TASKS, find};
 
 use crate::score::Metric;
@@ -20,6 +22,9 @@ pub enum Head {
     Span,
     /// A label for every token (BERT, Section 5.3).
     Tokens,
+    /// The same from a BiLSTM over what a frozen encoder says; never a task's own, but what a recipe makes of
+    /// [`Head::Tokens`].
+    FeatureBased(FeatureBased),
     /// One of an example's sequences (BERT, Section 4.4): a score for each from the pooled output, softmax over them.
     Choice,
     /// Masked words from their tokens' states, and the next sentence from the pooled output (BERT, Section 3.1).
@@ -32,9 +37,14 @@ impl Head {
         !self.reads_every_token()
     }
 
-    /// Whether it reads the last layer's state of every token.
+    /// Whether it reads the state of every token.
     pub fn reads_every_token(self) -> bool {
-        matches!(self, Head::Span | Head::Tokens)
+        matches!(self, Head::Span | Head::Tokens | Head::FeatureBased(_))
+    }
+
+    /// Whether the encoder's parameters stay what they are.
+    pub fn freezes_encoder(self) -> bool {
+        matches!(self, Head::FeatureBased(_))
     }
 }
 
@@ -151,7 +161,7 @@ impl Task {
     /// Outputs of the head: number of labels, 1 for regression and for choices, 2 (start and end) for spans.
     pub fn num_labels(&self) -> usize {
         match self.head {
-            Head::Classification | Head::Tokens => self.labels.len(),
+            Head::Classification | Head::Tokens | Head::FeatureBased(_) => self.labels.len(),
             Head::Regression | Head::Choice => 1,
             Head::Span | Head::Pretraining => 2,
         }

@@ -132,7 +132,7 @@ impl Case {
                 let words = (0..).zip(self.labels(step)).filter_map(|(token, word)| Some((token, word?))).collect();
                 Targets::Masked { words, next: whole("next_sentence_label") }
             }
-            Head::Choice => unreachable!("no case has this head"),
+            Head::Choice | Head::FeatureBased(_) => unreachable!("no case has this head"),
         };
         let (input_ids, token_type_ids) = (keep("input_ids"), keep("token_type_ids"));
         Batch { input_ids, token_type_ids, cumulative_lengths, targets }

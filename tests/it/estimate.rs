@@ -2,10 +2,11 @@
 
 use repro::estimate::{
     BatchShape, fast_memory, forward_operations, forward_operations_of, parameter_count, reference_memory,
+    snapshot_memory, trained_count,
 };
 use repro::family::EncoderConfig;
 use repro::plan::EngineKind;
-use repro::task::Head;
+use repro::task::{FeatureBased, FeatureKind, Head};
 use serde_json::json;
 
 fn bert(hidden: usize, layers: usize, heads: usize, wide: usize, vocabulary: usize, positions: usize) -> EncoderConfig {
@@ -81,6 +82,23 @@ fn memory_of_the_fast_engine_is_what_was_measured() {
         let estimate = fast_memory(&config, Head::Classification, 2, &shape, 2) as f64;
         assert!((estimate / measured - 1.0).abs() < 0.1, "{estimate} {measured}");
     }
+}
+
+/// A BiLSTM of R units over F inputs has `8 R (F + R + 2)` values in a layer (torch.nn.LSTM(768, 768, 2, bidirectional=True)
+/// has 23,617,536); the frozen encoder takes one copy, and no moments.
+#[test]
+fn a_frozen_encoder_takes_one_copy_and_the_bilstm_four() {
+    let kind = FeatureKind::LastHidden;
+    let head = Head::FeatureBased(FeatureBased { kind, lstm_hidden_size: 768 });
+    let (lstm, classifier) = (23_617_536, 9 * (1536 + 1));
+    let encoder = 109_482_240 - (768 * 768 + 768);
+    assert_eq!(trained_count(&base(), head, 9), lstm + classifier);
+    assert_eq!(parameter_count(&base(), head, 9), encoder + lstm + classifier);
+    let one = BatchShape::rectangle(1, 1);
+    let copies = 4 * (encoder + 4 * (lstm + classifier));
+    let beside = fast_memory(&base(), head, 9, &one, 1) - copies;
+    assert!(beside < 61_000_000, "{beside}");
+    assert_eq!(snapshot_memory(&base(), head, 9), 4 * (encoder + 3 * (lstm + classifier)));
 }
 
 /// H 2, I 3, two sequences of 5 and 3 tokens. A last layer whose first tokens alone are read: keys and values of 8 tokens

@@ -11,6 +11,7 @@ mod embedded_hub;
 mod encode;
 mod estimate;
 mod export;
+mod features;
 mod plan;
 mod pretrain;
 mod run;

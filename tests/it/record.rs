@@ -42,6 +42,8 @@ pub fn recipe() -> Recipe {
         keep_weights: KeepWeights::Last,
         snapshot_steps: 0,
         context_sentences: 0,
+        features: None,
+        lstm_hidden_size: 0,
     }
 }
 

@@ -7,6 +7,7 @@ use repro::record::{Record, Status, Store};
 use repro::report::{Comparison, Ours, compare, experiment_table, files, groups, leaderboard, terminal_table};
 use repro::score::Metric::{self, Accuracy, F1, Matthews, Spearman};
 use repro::spec::Select;
+use repro::task::FeatureKind;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -81,6 +82,47 @@ fn where_nothing_is_chosen_nothing_is_called_best() {
         ]
     );
     assert!(!terminal_table(&table).contains("best"), "{}", terminal_table(&table));
+}
+
+/// One experiment with fine-tuned and feature-based runs, of which the best would be chosen: three rows, each beside the
+/// row of Table 7 that did the same.
+#[test]
+fn what_was_frozen_stands_in_a_row_of_its_own_beside_its_own_claim() {
+    let run = |id: &str, features: Option<FeatureKind>, f1: f64| {
+        let mut run = record(id, "conll2003", "conll2003", &[(Metric::EntityF1, f1)]);
+        run.recipe.features = features;
+        run.recipe.lstm_hidden_size = if features.is_some() { 768 } else { 0 };
+        run
+    };
+    let records = [
+        run("01", None, 0.9),
+        run("02", Some(FeatureKind::LastHidden), 0.8),
+        run("03", Some(FeatureKind::WeightedSumAllLayers), 0.7),
+    ];
+    assert_eq!(groups(&records).0.len(), 3);
+    let compare = ["fine-tuned", "features: Last Hidden", "features: Weighted Sum All 12 Layers"]
+        .map(|row| format!("bert/bert_t7/BERT_BASE {row}/dev.conll2003.f1"));
+    let table = experiment_table(&records, &published(), &compare);
+    let rows: Vec<_> = table.rows.iter().map(|row| (row[0].as_str(), row[2].as_str(), row[9].as_str())).collect();
+    let name = "google-bert/bert-base-uncased";
+    assert_eq!(
+        rows,
+        [
+            (name, "90.00", "bert/bert_t7/BERT_BASE fine-tuned"),
+            (&*format!("{name}, features: last-hidden"), "80.00", "bert/bert_t7/BERT_BASE features: Last Hidden"),
+            (
+                &*format!("{name}, features: weighted-sum-all-layers"),
+                "70.00",
+                "bert/bert_t7/BERT_BASE features: Weighted Sum All 12 Layers"
+            ),
+        ]
+    );
+    let notes = table.footnotes.join("\n");
+    assert!(notes.contains("a two-layer BiLSTM of 768 units in each direction over every token"), "{notes}");
+    assert!(
+        notes.contains("weights of the sum that are learned, after a softmax, here; there: feature rows"),
+        "{notes}"
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! stays zero, since its gradient is.
 
 use crate::engine::NamedArray;
-use crate::family::{EncoderConfig, Parameter, parameters};
-use crate::task::Head;
+use crate::family::{DIRECTIONS, EncoderConfig, Parameter, parameters};
+use crate::task::{Head, LSTM_LAYERS};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -72,6 +72,28 @@ pub struct Masked {
     pub bias: Range<usize>,
 }
 
+/// The ranges of one direction of an LSTM layer, of R units over F inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lstm {
+    /// Of the input `[4 R, F]`.
+    pub input: Range<usize>,
+    /// Of the state before `[4 R, R]`.
+    pub hidden: Range<usize>,
+    /// First bias `[4 R]`.
+    pub input_bias: Range<usize>,
+    /// Second `[4 R]`.
+    pub hidden_bias: Range<usize>,
+}
+
+/// The ranges of a weighted sum of n states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mix {
+    /// Before the softmax `[n]`.
+    pub weights: Range<usize>,
+    /// Factor of the sum `[1]`.
+    pub gamma: Range<usize>,
+}
+
 /// The ranges of every parameter of a model with its head.
 #[derive(Clone, Debug)]
 pub struct FlatLayout {
@@ -87,6 +109,12 @@ pub struct FlatLayout {
     pub head: Dense,
     /// The masked words' head, in pre-training.
     pub masked: Option<Masked>,
+    /// The BiLSTM over a frozen encoder's features: both directions of each layer; none under other heads.
+    pub lstm: Vec<[Lstm; 2]>,
+    /// The weighted sum of a frozen encoder's states, where there is one.
+    pub mix: Option<Mix>,
+    /// What decides which parameters are trained.
+    trained_under: Head,
     /// In the order of [`parameters`].
     entries: Vec<(Parameter, Range<usize>)>,
 }
@@ -120,6 +148,13 @@ impl FlatLayout {
                 _ => "classifier",
             }),
             masked: (head == Head::Pretraining).then(|| places.masked()),
+            lstm: if head.freezes_encoder() {
+                (0..LSTM_LAYERS).map(|layer| places.lstm(layer)).collect()
+            } else {
+                Vec::new()
+            },
+            mix: place("mix.scale").map(|gamma| Mix { weights: places.range("mix.weights"), gamma }),
+            trained_under: head,
             entries: parameters.iter().map(|parameter| (parameter.clone(), ranges[&*parameter.name].clone())).collect(),
         }
     }
@@ -127,6 +162,11 @@ impl FlatLayout {
     /// Each parameter with its range, in the order of [`parameters`].
     pub fn entries(&self) -> &[(Parameter, Range<usize>)] {
         &self.entries
+    }
+
+    /// Those of the parameters that are trained.
+    pub fn trained(&self) -> impl Iterator<Item = &(Parameter, Range<usize>)> {
+        self.entries.iter().filter(|(parameter, _)| parameter.is_trained(self.trained_under))
     }
 
     /// Ranges in ascending order, each with whether weight decay applies; neighbours of one kind are one range.
@@ -145,20 +185,34 @@ impl FlatLayout {
 
     /// Copies arrays, in the order of [`parameters`], to their ranges.
     pub fn scatter(&self, arrays: &[NamedArray], flat: &mut [f32]) {
-        for ((_, range), array) in self.entries.iter().zip(arrays) {
-            flat[range.clone()].copy_from_slice(&array.values);
-        }
+        scatter(self.entries.iter(), arrays, flat);
+    }
+
+    /// The same of the trained ones.
+    pub fn scatter_trained(&self, arrays: &[NamedArray], flat: &mut [f32]) {
+        scatter(self.trained(), arrays, flat);
     }
 
     /// The arrays of a buffer, in the order of [`parameters`].
     pub fn gather(&self, flat: &[f32]) -> Vec<NamedArray> {
-        let array = |(parameter, range): &(Parameter, Range<usize>)| NamedArray {
-            name: parameter.name.clone(),
-            shape: parameter.shape.clone(),
-            values: flat[range.clone()].to_vec(),
-        };
-        self.entries.iter().map(array).collect()
+        self.entries.iter().map(|entry| array(entry, flat)).collect()
     }
+
+    /// The same of the trained ones.
+    pub fn gather_trained(&self, flat: &[f32]) -> Vec<NamedArray> {
+        self.trained().map(|entry| array(entry, flat)).collect()
+    }
+}
+
+fn scatter<'a>(entries: impl Iterator<Item = &'a (Parameter, Range<usize>)>, arrays: &[NamedArray], flat: &mut [f32]) {
+    for ((_, range), array) in entries.zip(arrays) {
+        flat[range.clone()].copy_from_slice(&array.values);
+    }
+}
+
+fn array((parameter, range): &(Parameter, Range<usize>), flat: &[f32]) -> NamedArray {
+    let (name, shape) = (parameter.name.clone(), parameter.shape.clone());
+    NamedArray { name, shape, values: flat[range.clone()].to_vec() }
 }
 
 /// Parameters in buffer order, those that must lie without a gap together.
@@ -232,6 +286,14 @@ impl Places<'_> {
         }
     }
 
+    fn lstm(&self, layer: usize) -> [Lstm; 2] {
+        DIRECTIONS.map(|direction| {
+            let range = |what: &str| self.range(&format!("lstm.{what}_l{layer}{direction}"));
+            let (input, hidden) = (range("weight_ih"), range("weight_hh"));
+            Lstm { input, hidden, input_bias: range("bias_ih"), hidden_bias: range("bias_hh") }
+        })
+    }
+
     fn fused(&self, path: &str) -> Dense {
         let (query, value) = (self.dense(&format!("{path}.query")), self.dense(&format!("{path}.value")));
         Dense { weight: query.weight.start..value.weight.end, bias: query.bias.start..value.bias.end }
@@ -241,6 +303,7 @@ impl Places<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::{FeatureBased, FeatureKind};
 
     fn config() -> EncoderConfig {
         let text = r#"{"model_type": "bert", "vocab_size": 11, "hidden_size": 6, "num_hidden_layers": 2,
@@ -273,6 +336,20 @@ mod tests {
         assert!(layout.layers.iter().all(|layer| layer.query_key_value.weight.len() == 3 * 36));
         assert!(layout.layers.iter().all(|layer| layer.query_key_value.weight.start.is_multiple_of(ALIGNMENT)));
         assert_eq!(layout.pooler, None);
+    }
+
+    #[test]
+    fn of_a_frozen_encoder_only_the_head_is_trained() {
+        let how = FeatureBased { kind: FeatureKind::WeightedSumAllLayers, lstm_hidden_size: 5 };
+        let layout = FlatLayout::new(&config(), Head::FeatureBased(how), 3);
+        let names: Vec<&str> = layout.trained().map(|(parameter, _)| parameter.name.as_str()).collect();
+        assert_eq!(names[..4], ["mix.weights", "mix.scale", "lstm.weight_ih_l0", "lstm.weight_hh_l0"]);
+        assert_eq!(names[names.len() - 3..], ["lstm.bias_hh_l1_reverse", "classifier.weight", "classifier.bias"]);
+        assert_eq!(names.len(), 2 + 2 * 2 * 4 + 2);
+        let spared = layout.trained().filter(|(parameter, _)| !parameter.decays()).count();
+        assert_eq!(spared, 2 * 2 * 2 + 1, "two biases a direction, and the classifier's");
+        let second = &layout.lstm[1][1];
+        assert_eq!((second.input.len(), second.hidden.len(), second.hidden_bias.len()), (20 * 10, 20 * 5, 20));
     }
 
     #[test]

@@ -46,6 +46,22 @@ impl Layout {
         })
     }
 
+    /// [`Layout::to_rectangle`] and [`Layout::to_rows`], or the same with each sequence read from its end.
+    pub fn in_direction(&self, reverse: bool) -> Result<(Tensor, Tensor)> {
+        if !reverse {
+            return Ok((self.to_rectangle.clone(), self.to_rows.clone()));
+        }
+        let device = self.to_rows.device();
+        let (mut cells, mut places, mut start) = (Vec::new(), Vec::new(), 0);
+        for (b, length) in self.lengths.iter().enumerate() {
+            let cell = |at: usize| if at < *length { (start + length - 1 - at) as u32 } else { 0 };
+            cells.extend((0..self.longest).map(cell));
+            places.extend((0..*length).map(|at| (b * self.longest + length - 1 - at) as u32));
+            start += length;
+        }
+        Ok((Tensor::new(cells, device)?, Tensor::new(places, device)?))
+    }
+
     /// `[T, …]` to `[B · L, …]`.
     pub fn pad(&self, rows: &Tensor) -> Result<Tensor> {
         rows.index_select(&self.to_rectangle, 0)

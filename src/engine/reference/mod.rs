@@ -4,6 +4,7 @@
 //! any faster engine. Gradients come from candle; the optimizer is plain loops over slices ([`adam`]).
 
 pub mod adam;
+mod bilstm;
 mod layout;
 mod loss;
 mod model;
@@ -12,7 +13,7 @@ mod outputs;
 
 use super::adam::clip_factor;
 use super::dropout::Masks;
-use super::input::{check_batch, check_names};
+use super::input::{check_batch, check_layers, check_names};
 use super::{
     Divisors, Engine, EngineError, EngineState, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update,
 };
@@ -48,6 +49,7 @@ impl Reference {
         num_labels: usize,
         values: Vec<NamedArray>,
     ) -> Result<Reference, EngineError> {
+        check_layers(&config, head)?;
         let parameters = parameters(&config, head, num_labels);
         check_names(&parameters, &values)?;
         let variables = values.into_iter().map(variable).collect::<Result<Vec<_>, _>>()?;
@@ -79,9 +81,18 @@ impl Reference {
 
     fn weights(&self, graph: bool) -> Weights {
         let bare = |name: &str| name.strip_prefix(self.config.family.prefix).unwrap_or(name).to_string();
-        let tensor = |var: &Var| if graph { var.as_tensor().clone() } else { var.as_detached_tensor() };
-        let named = self.parameters.iter().zip(&self.variables);
-        Weights { tensors: named.map(|(parameter, var)| (bare(&parameter.name), tensor(var))).collect() }
+        let tensor = |(parameter, var): (&Parameter, &Var)| {
+            let trained = graph && parameter.is_trained(self.head);
+            let tensor = if trained { var.as_tensor().clone() } else { var.as_detached_tensor() };
+            (bare(&parameter.name), tensor)
+        };
+        Weights { tensors: self.parameters.iter().zip(&self.variables).map(tensor).collect() }
+    }
+
+    /// The parameters that are trained.
+    fn trained(&self) -> impl Iterator<Item = (&Parameter, &Var)> {
+        let head = self.head;
+        self.parameters.iter().zip(&self.variables).filter(move |(parameter, _)| parameter.is_trained(head))
     }
 
     fn forward<'a>(
@@ -105,12 +116,17 @@ impl Reference {
         batch: &Batch,
         by: Divisors,
     ) -> Result<(Outputs, Option<Tensor>), EngineError> {
-        let hidden = forward.encode(batch)?;
+        let hidden = || forward.encode(batch);
         let outputs = match self.head {
-            Head::Span => Outputs::Spans(forward.spans(&hidden)?),
-            Head::Tokens => Outputs::Tokens(forward.tokens(&hidden)?),
-            Head::Pretraining => forward.pretraining(&hidden, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(forward.classify(&hidden)?),
+            Head::Span => Outputs::Spans(forward.spans(&hidden()?)?),
+            Head::Tokens => Outputs::Tokens(forward.tokens(&hidden()?)?),
+            Head::FeatureBased(how) => {
+                // A frozen encoder has no dropout, in training either.
+                let states = self.forward(forward.weights, batch, None)?.hidden_states(batch)?;
+                Outputs::Tokens(forward.feature_based(how, &states)?)
+            }
+            Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
+            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(forward.classify(&hidden()?)?),
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
         Ok((outputs, loss))
@@ -118,31 +134,29 @@ impl Reference {
 
     fn add_gradients(&mut self, store: &candle_core::backprop::GradStore) -> Result<(), EngineError> {
         self.make_room();
-        for (sum, var) in self.gradients.iter_mut().zip(&self.variables) {
+        let mut sums = std::mem::take(&mut self.gradients);
+        for (sum, (_, var)) in sums.iter_mut().zip(self.trained()) {
             let Some(gradient) = store.get(var) else { continue };
             let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
             sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
         }
+        self.gradients = sums;
         Ok(())
     }
 
     /// Gradients and moments exist from the first training step on: an engine that only predicts needs neither.
     fn make_room(&mut self) {
-        let zeros = |parameters: &[Parameter]| parameters.iter().map(|parameter| vec![0.0; parameter.len()]).collect();
+        let lengths: Vec<usize> = self.trained().map(|(parameter, _)| parameter.len()).collect();
         for buffer in [&mut self.gradients, &mut self.first_moments, &mut self.second_moments] {
             if buffer.is_empty() {
-                *buffer = zeros(&self.parameters);
+                *buffer = lengths.iter().map(|length| vec![0.0; *length]).collect();
             }
         }
     }
 
+    /// A buffer of the trained parameters' by their names.
     fn named(&self, buffer: &[Vec<f32>]) -> Vec<NamedArray> {
-        let array = |(parameter, values): (&Parameter, &Vec<f32>)| NamedArray {
-            name: parameter.name.clone(),
-            shape: parameter.shape.clone(),
-            values: values.clone(),
-        };
-        self.parameters.iter().zip(buffer).map(array).collect()
+        self.trained().zip(buffer).map(|((parameter, _), values)| named(parameter, values.clone())).collect()
     }
 }
 
@@ -181,18 +195,16 @@ impl Engine for Reference {
         self.loss.updated = true;
         let norm = adam::global_norm(&self.gradients);
         let clip = clip_factor(norm, update.max_grad_norm);
-        for (at, var) in self.variables.iter().enumerate() {
+        let (mut first, mut second) =
+            (std::mem::take(&mut self.first_moments), std::mem::take(&mut self.second_moments));
+        let moments = first.iter_mut().zip(&mut second);
+        for (((parameter, var), gradient), (first, second)) in self.trained().zip(&self.gradients).zip(moments) {
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
-            let slot = adam::Slot {
-                values: &mut values,
-                gradient: &self.gradients[at],
-                first: &mut self.first_moments[at],
-                second: &mut self.second_moments[at],
-                decays: self.parameters[at].decays(),
-            };
+            let slot = adam::Slot { values: &mut values, gradient, first, second, decays: parameter.decays() };
             adam::step(slot, update, clip);
             var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
         }
+        (self.first_moments, self.second_moments) = (first, second);
         self.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
         Ok(norm)
     }
@@ -202,9 +214,10 @@ impl Engine for Reference {
     }
 
     fn parameters(&self) -> Result<Vec<NamedArray>, EngineError> {
-        let values = |var: &Var| var.flatten_all()?.to_vec1::<f32>();
-        let values = self.variables.iter().map(values).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.named(&values))
+        let array = |(parameter, var): (&Parameter, &Var)| -> Result<NamedArray, EngineError> {
+            Ok(named(parameter, var.flatten_all()?.to_vec1()?))
+        };
+        self.parameters.iter().zip(&self.variables).map(array).collect()
     }
 
     fn save(&self) -> Result<EngineState, EngineError> {
@@ -226,6 +239,10 @@ impl Engine for Reference {
         self.gradients.clear();
         Ok(())
     }
+}
+
+fn named(parameter: &Parameter, values: Vec<f32>) -> NamedArray {
+    NamedArray { name: parameter.name.clone(), shape: parameter.shape.clone(), values }
 }
 
 fn variable(array: NamedArray) -> Result<Var, EngineError> {

@@ -19,11 +19,13 @@ pub struct Weights {
 }
 
 impl Weights {
-    fn get(&self, name: &str) -> Result<&Tensor> {
+    /// The one of a name.
+    pub fn get(&self, name: &str) -> Result<&Tensor> {
         self.tensors.get(name).ok_or_else(|| candle_core::Error::Msg(format!("no parameter `{name}`")))
     }
 
-    fn linear(&self, path: &str, x: &Tensor) -> Result<Tensor> {
+    /// A dense layer.
+    pub fn linear(&self, path: &str, x: &Tensor) -> Result<Tensor> {
         linear(x, self.get(&format!("{path}.weight"))?, self.get(&format!("{path}.bias"))?)
     }
 
@@ -174,7 +176,7 @@ impl Forward<'_> {
     }
 
     /// Multiplies rows by the mask whose first index is `first`.
-    fn dropout(&self, x: &Tensor, site: Site, probability: f64, first: usize) -> Result<Tensor> {
+    pub fn dropout(&self, x: &Tensor, site: Site, probability: f64, first: usize) -> Result<Tensor> {
         let Some(masks) = self.masks.filter(|_| probability > 0.0) else { return Ok(x.clone()) };
         let (rows, width) = x.dims2()?;
         let mut mask = vec![0.0; rows * width];

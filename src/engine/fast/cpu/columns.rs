@@ -1,6 +1,7 @@
 //! The columns of a micro-batch: which tokens they are, and which of them the head reads.
 
 use super::embedding::Rows;
+use super::lstm::Steps;
 use super::mask::MAX_WIDTH;
 use super::micro_batch::Sequence;
 use super::simd::Isa;
@@ -34,6 +35,10 @@ pub struct Columns {
     pub places: Vec<usize>,
     /// Numbers of the sequences within the step, `[S]`.
     pub sequences: Vec<u64>,
+    /// The columns position after position, where a BiLSTM reads them.
+    pub steps: Steps,
+    /// Token numbers in that order, `[T]`.
+    pub step_tokens: Vec<u64>,
 }
 
 impl Columns {
@@ -57,6 +62,11 @@ impl Columns {
         self.select(batch, sequences, model);
         self.places.clear();
         self.places.extend(0..self.count);
+        self.step_tokens.clear();
+        if model.feature_based().is_some() {
+            self.steps.set(sequences.iter().map(Sequence::columns));
+            self.step_tokens.extend(self.steps.order().iter().map(|column| self.tokens[*column]));
+        }
     }
 
     /// Selects the token that is read of each sequence, its first or in a causal model its last, and its masked ones, in

@@ -8,15 +8,19 @@
 mod activation;
 mod add_norm;
 mod attention;
+mod bilstm;
 mod buffer;
 mod columns;
 mod crew;
 mod dense;
 mod embedding;
+mod features;
 mod head;
 mod layer;
+mod lstm;
 mod mask;
 mod micro_batch;
+mod mix;
 mod optimizer;
 mod panel;
 mod pass;
@@ -31,7 +35,7 @@ pub use micro_batch::TOKENS as MICRO_BATCH;
 
 use super::flat::FlatLayout;
 use crate::encode::Batch;
-use crate::engine::input::{check_batch, check_names};
+use crate::engine::input::{check_batch, check_layers, check_names};
 use crate::engine::{
     Engine, EngineError, EngineState, Logits, NamedArray, Precision, Prediction, Predictor, StepLoss, StepPart, Update,
 };
@@ -109,6 +113,7 @@ impl Cpu {
         values: &[NamedArray],
         workers: usize,
     ) -> Result<Cpu, EngineError> {
+        check_layers(&config, head)?;
         check_names(&parameters(&config, head, num_labels), values)?;
         let layout = FlatLayout::new(&config, head, num_labels);
         let mut parameters = Buffer::zeros(layout.len);
@@ -130,6 +135,9 @@ impl Cpu {
     }
 
     fn touch(&mut self, batch: &Batch) {
+        if self.network.head.freezes_encoder() {
+            return;
+        }
         if self.network.head == Head::Pretraining {
             self.optimizer.touch_all_words();
         }
@@ -137,8 +145,9 @@ impl Cpu {
         self.optimizer.touch_positions(batch.lengths().max().unwrap_or(0));
     }
 
+    /// A gradient or moments.
     fn named(&self, buffer: &[f32]) -> Vec<NamedArray> {
-        if buffer.is_empty() { Vec::new() } else { self.network.layout.gather(buffer) }
+        if buffer.is_empty() { Vec::new() } else { self.network.layout.gather_trained(buffer) }
     }
 }
 
@@ -182,31 +191,32 @@ impl Engine for Cpu {
     }
 
     fn parameters(&self) -> Result<Vec<NamedArray>, EngineError> {
-        Ok(self.named(&self.parameters))
+        Ok(self.network.layout.gather(&self.parameters))
     }
 
     fn save(&self) -> Result<EngineState, EngineError> {
         Ok(EngineState {
-            parameters: self.named(&self.parameters),
+            parameters: self.network.layout.gather(&self.parameters),
             first_moments: self.named(&self.moments.first),
             second_moments: self.named(&self.moments.second),
         })
     }
 
     fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
-        let known: Vec<Parameter> =
-            self.network.layout.entries().iter().map(|(parameter, _)| parameter.clone()).collect();
+        let layout = &self.network.layout;
+        let known: Vec<Parameter> = layout.entries().iter().map(|(parameter, _)| parameter.clone()).collect();
         check_names(&known, &state.parameters)?;
         if !(state.first_moments.is_empty() && state.second_moments.is_empty()) {
-            check_names(&known, &state.first_moments)?;
-            check_names(&known, &state.second_moments)?;
+            let trained: Vec<Parameter> = layout.trained().map(|(parameter, _)| parameter.clone()).collect();
+            check_names(&trained, &state.first_moments)?;
+            check_names(&trained, &state.second_moments)?;
         }
         self.network.layout.scatter(&state.parameters, &mut self.parameters);
         self.moments = Moments::default();
         if !state.first_moments.is_empty() {
             self.make_room();
-            self.network.layout.scatter(&state.first_moments, &mut self.moments.first);
-            self.network.layout.scatter(&state.second_moments, &mut self.moments.second);
+            self.network.layout.scatter_trained(&state.first_moments, &mut self.moments.first);
+            self.network.layout.scatter_trained(&state.second_moments, &mut self.moments.second);
             self.optimizer.restored(&self.moments.first, &self.moments.second);
         }
         Ok(())
@@ -225,7 +235,7 @@ fn logits(head: Head, labels: usize, outputs: Vec<Output>) -> Logits {
                 values.map(|both| both.split_at(both.len() / 2)).map(|(s, e)| (s.to_vec(), e.to_vec())).unzip();
             Logits::Span { start, end }
         }
-        Head::Tokens => {
+        Head::Tokens | Head::FeatureBased(_) => {
             let tokens = |values: &[f32]| {
                 let count = values.len() / labels;
                 (0..count).flat_map(|token| (0..labels).map(move |label| values[label * count + token])).collect()

@@ -74,7 +74,7 @@ impl Optimizer {
             width: hidden,
             tables,
         };
-        for (parameter, range) in layout.entries() {
+        for (parameter, range) in layout.trained() {
             optimizer.push(range.clone(), parameter.decays());
         }
         optimizer.squares = optimizer.chunks.iter().map(|_| AtomicU64::new(0)).collect();
@@ -105,8 +105,12 @@ impl Optimizer {
         self.rows[self.tables[1].1..][..count].fill(Row::Touched);
     }
 
-    /// After moments were set from outside: rows with any are moving, and no gradient is left.
+    /// After moments were set from outside: rows with any are moving, and no gradient is left. Tables that are not trained
+    /// have none.
     pub fn restored(&mut self, first: &[f32], second: &[f32]) {
+        if self.chunks.iter().all(|chunk| chunk.rows.is_none()) {
+            return;
+        }
         for (table, row) in &self.tables {
             let moments = first[table.clone()].chunks(self.width).zip(second[table.clone()].chunks(self.width));
             for ((first, second), row) in moments.zip(&mut self.rows[*row..]) {
@@ -186,7 +190,8 @@ impl Optimizer {
     }
 }
 
-/// Moments and gradients, made when training begins.
+/// Moments and gradients, made when training begins. What lies in the ranges of parameters that are not trained is never
+/// written, and so takes no memory.
 #[derive(Default)]
 pub struct Moments {
     /// Gradient.

@@ -37,6 +37,55 @@ pub fn add_columns(isa: Isa, rows: usize, source: (&[f32], &[usize]), target: (&
     }
 }
 
+/// A place in an array in panels: how many rows the array has, and a row and a column of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Corner {
+    /// Rows of the array.
+    pub height: usize,
+    /// First row.
+    pub row: usize,
+    /// First column.
+    pub column: usize,
+}
+
+impl Corner {
+    /// Row 0 of an array of so many rows, at a column.
+    pub fn top(height: usize, column: usize) -> Corner {
+        Corner { height, row: 0, column }
+    }
+
+    fn place(self, isa: Isa, column: usize) -> usize {
+        place(isa, self.height, self.column + column) + self.row * isa.width
+    }
+}
+
+/// Copies a rectangle of rows and neighbouring columns.
+pub fn copy_rectangle(
+    isa: Isa,
+    (rows, columns): (usize, usize),
+    (source, from): (&[f32], Corner),
+    (target, to): (&mut [f32], Corner),
+) {
+    let left = |corner: Corner, column: usize| isa.width - (corner.column + column) % isa.width;
+    let mut column = 0;
+    while column < columns {
+        let count = (columns - column).min(left(from, column)).min(left(to, column));
+        let (from, to) = (from.place(isa, column), to.place(isa, column));
+        for row in (0..rows * isa.width).step_by(isa.width) {
+            target[to + row..][..count].copy_from_slice(&source[from + row..][..count]);
+        }
+        column += count;
+    }
+}
+
+/// Sets columns of an array of `rows` rows to zero.
+pub fn clear_columns(isa: Isa, rows: usize, columns: std::ops::Range<usize>, values: &mut [f32]) {
+    for column in columns {
+        let start = place(isa, rows, column);
+        (0..rows).for_each(|row| values[start + row * isa.width] = 0.0);
+    }
+}
+
 /// Sets the columns from `columns` to the end of the last panel to zero.
 pub fn clear_tail(isa: Isa, rows: usize, columns: usize, values: &mut [f32]) {
     let used = columns % isa.width;
@@ -117,6 +166,26 @@ mod tests {
             let mut sums = [0.5; 3];
             add_row_sums(isa, &panels, &mut sums);
             assert_eq!(sums, [2970.0 + 45.5, 2970.0 + 90.5, 2970.0 + 135.5]);
+        }
+    }
+
+    // Row r of column c holds 5 c + r + 1: rows 1 to 3 of columns 30 to 36, over the end of a panel, to rows 2 to 4 from
+    // column 29 on, of which column 31 is cleared.
+    #[test]
+    fn a_copied_rectangle_is_the_one_named() {
+        for isa in Isa::all() {
+            let source = to_panels(isa, 5, &numbered(5 * 70));
+            let mut target = vec![0.0; panels_len(isa, 6, 70)];
+            let (from, to) = (Corner { height: 5, row: 1, column: 30 }, Corner { height: 6, row: 2, column: 29 });
+            copy_rectangle(isa, (3, 7), (&source, from), (&mut target, to));
+            clear_columns(isa, 6, 31..32, &mut target);
+            let target = from_panels(isa, 6, 70, &target);
+            for (at, value) in target.iter().enumerate() {
+                let (column, row) = (at / 6, at % 6);
+                let inside = (29..36).contains(&column) && column != 31 && (2..5).contains(&row);
+                let expected = if inside { 5 * (column + 1) + (row - 1) + 1 } else { 0 };
+                assert_eq!(*value, expected as f32, "{isa:?} {column} {row}");
+            }
         }
     }
 

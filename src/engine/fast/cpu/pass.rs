@@ -3,6 +3,7 @@
 use super::columns::Columns;
 use super::crew::Crew;
 use super::embedding;
+use super::features::Features;
 use super::head::{self, Logits};
 use super::layer::{self, Step};
 use super::micro_batch::{Cut, Sequence};
@@ -132,13 +133,27 @@ impl Worker {
     fn fit(&mut self, model: &Model, cut: &Cut) {
         let (columns, longest) = cut.largest();
         let sequences = (0..cut.len()).map(|at| cut.sequences(at).len()).max().unwrap_or(0);
-        self.tape.fit(model, columns, sequences);
+        self.tape.fit(&model.encoder(), columns, sequences);
         self.work.fit(model, columns, longest);
     }
 
     fn forward(&mut self, model: &Model, sequences: &[Sequence]) {
+        self.encode(&model.encoder(), sequences);
+        if let Some(features) = Features::of(model, &self.columns) {
+            features.forward(&mut self.tape);
+        }
+        head::forward(model, &self.columns, &self.tape, &mut self.work);
+    }
+
+    /// The encoder's layers, as far as anything is read of them.
+    fn encode(&mut self, model: &Model, sequences: &[Sequence]) {
+        let features = Features::of(model, &self.columns);
+        let layers = features.map_or(model.layout.layers.len(), |features| features.layers());
+        let keep = |state: usize, tape: &mut Tape| {
+            features.iter().for_each(|features| features.keep(state, layers, tape));
+        };
         embedding::forward(model, &self.columns, &mut self.tape, &mut self.work);
-        let layers = model.layout.layers.len();
+        keep(0, &mut self.tape);
         for layer in 0..layers {
             let step = Step { model, layer, columns: &self.columns, sequences };
             let last = layer + 1 == layers;
@@ -149,8 +164,8 @@ impl Worker {
             layer::forward(&step, &mut self.tape.layers[own], &mut output, &mut self.work);
             let place = if last { &mut self.tape.output } else { &mut self.tape.layers[next].input };
             *place = output;
+            keep(layer + 1, &mut self.tape);
         }
-        head::forward(model, &self.columns, &self.tape, &mut self.work);
     }
 
     fn loss(&mut self, model: &Model, batch: &Batch, sequences: &[Sequence], by: Divisors) -> Option<f64> {
@@ -169,6 +184,9 @@ impl Worker {
 
     fn backward(&mut self, model: &Model, sequences: &[Sequence]) {
         head::backward(model, &self.columns, &self.tape, &mut self.work);
+        if let Some(features) = Features::of(model, &self.columns) {
+            return features.backward(&self.work.gradient, &mut self.tape);
+        }
         for layer in (0..model.layout.layers.len()).rev() {
             let step = Step { model, layer, columns: &self.columns, sequences };
             layer::backward(&step, &mut self.tape.layers[layer], &mut self.work);

@@ -94,6 +94,29 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_f32s(e, power)
 }
 
+/// `1 / (1 + e^-x)`.
+#[inline(always)]
+pub fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = simd.splat_f32s(1.0);
+    let power = exp(simd, simd.sub_f32s(simd.splat_f32s(0.0), x));
+    simd.div_f32s(one, simd.add_f32s(one, power))
+}
+
+/// `1 - 2 / (1 + e^2x)`; for |x| < 1/4, where that loses digits, the series up to x⁹ (the next term is below 1e-8 of it).
+#[inline(always)]
+pub fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let splat = |value: f32| simd.splat_f32s(value);
+    let power = exp(simd, simd.add_f32s(x, x));
+    let far = simd.sub_f32s(splat(1.0), simd.div_f32s(splat(2.0), simd.add_f32s(splat(1.0), power)));
+    let square = simd.mul_f32s(x, x);
+    let mut series = splat(62.0 / 2835.0);
+    for coefficient in [-17.0 / 315.0, 2.0 / 15.0, -1.0 / 3.0, 1.0] {
+        series = simd.mul_add_f32s(series, square, splat(coefficient));
+    }
+    let small = simd.less_than_f32s(simd.abs_f32s(x), splat(0.25));
+    simd.select_f32s(small, simd.mul_f32s(series, x), far)
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -121,6 +144,8 @@ pub mod tests {
     #[derive(Clone, Copy)]
     pub enum Which {
         Exp,
+        Sigmoid,
+        Tanh,
     }
 
     impl WithSimd for Mapped<'_> {
@@ -131,6 +156,8 @@ pub mod tests {
             for value in vectors_mut::<S>(&mut out) {
                 *value = match self.which {
                     Which::Exp => exp(simd, *value),
+                    Which::Sigmoid => sigmoid(simd, *value),
+                    Which::Tanh => tanh(simd, *value),
                 };
             }
             out
@@ -145,6 +172,25 @@ pub mod tests {
             for (x, y) in points.iter().zip(out) {
                 let expected = f64::from(*x).exp();
                 assert!((f64::from(y) / expected - 1.0).abs() < 2.5e-7, "{isa:?}: exp({x}) = {y}");
+            }
+        }
+    }
+
+    // Expected: the platform's functions in double precision. Three roundings of values up to 1 are 2e-7.
+    #[test]
+    fn both_functions_are_good_to_three_roundings() {
+        let points: Vec<f32> = (-4000..=4000).map(|at| at as f32 / 200.0).collect();
+        for (isa, out) in mapped(&points, |values| Mapped { values, which: Which::Sigmoid }) {
+            for (x, y) in points.iter().zip(out) {
+                let expected = 1.0 / (1.0 + (-f64::from(*x)).exp());
+                assert!((f64::from(y) - expected).abs() < 4e-7 * expected, "{isa:?}: σ({x}) = {y}");
+            }
+        }
+        for (isa, out) in mapped(&points, |values| Mapped { values, which: Which::Tanh }) {
+            for (x, y) in points.iter().zip(out) {
+                let expected = f64::from(*x).tanh();
+                let error = (f64::from(y) - expected).abs();
+                assert!(error <= 1e-6 * expected.abs(), "{isa:?}: tanh({x}) = {y}");
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::encode::{Features, Target, UNLABELLED};
 use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
 use crate::random::{Purpose, Stream};
+use crate::task::{FeatureBased, FeatureKind};
 use std::collections::BTreeMap;
 
 /// Sizes that fill no vector, tile or panel, and ones that do.
@@ -51,7 +52,7 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                 Head::Classification => Target::Class(draw(row, 1001, labels as u32)),
                 Head::Regression => Target::Value(draw(row, 1001, 500) as f32 / 100.0),
                 Head::Span => Target::Span(draw(row, 1001, length as u32), draw(row, 1002, length as u32)),
-                Head::Tokens => {
+                Head::Tokens | Head::FeatureBased(_) => {
                     let label =
                         |at: usize| if at.is_multiple_of(3) { UNLABELLED } else { draw(row, at as u64, labels as u32) };
                     Target::Tokens((0..length).map(label).collect())
@@ -316,4 +317,103 @@ fn what_does_not_fit_is_refused() {
     let mut hidden = batch(Head::Classification, 3, 1, 0);
     hidden.targets = crate::encode::Targets::Hidden;
     assert!(engine.accumulate(&hidden, &part).unwrap_err().to_string().contains("hidden targets"));
+}
+
+/// Features of an encoder of four layers, whose two heads of 10 are no multiple of anything, through 6 and 20 units.
+fn feature_based(kind: FeatureKind, lstm_hidden_size: usize) -> (EncoderConfig, Head) {
+    let config = EncoderConfig { num_hidden_layers: 4, ..config(20, 2, 44, "gelu") };
+    (config, Head::FeatureBased(FeatureBased { kind, lstm_hidden_size }))
+}
+
+#[test]
+fn steps_over_a_frozen_encoder_follow_the_reference_engine() {
+    for (kind, units) in FeatureKind::ALL.into_iter().zip([6, 20].into_iter().cycle()) {
+        let (config, head) = feature_based(kind, units);
+        let values = start(&config, head, 5);
+        for isa in Isa::all() {
+            let mut fast = Cpu::with(isa, config.clone(), head, 5, &values, 2).unwrap();
+            let mut slow = Reference::new(config.clone(), head, 5, values.clone()).unwrap();
+            stay_together(&mut fast, &mut slow, head, 5, &format!("{kind} {isa:?}"));
+        }
+    }
+}
+
+/// A few steps on either engine, at a rate that moves everything.
+fn train(engine: &mut dyn Engine, head: Head, steps: std::ops::Range<u64>) {
+    for step in steps {
+        let batch = batch(head, 5, 9, step as u32);
+        engine.accumulate(&batch, &StepPart::whole(1, step, &batch)).unwrap();
+        engine.update(&Update { learning_rate: 1e-2, ..update(step) }).unwrap();
+    }
+}
+
+#[test]
+fn a_frozen_encoder_keeps_its_bytes_and_the_rest_moves() {
+    for kind in FeatureKind::ALL {
+        let (config, head) = feature_based(kind, 6);
+        let values = start(&config, head, 5);
+        let known = parameters(&config, head, 5);
+        let fast = Cpu::new(config.clone(), head, 5, &values, 2, Precision::F32).unwrap();
+        let slow = Reference::new(config, head, 5, values.clone()).unwrap();
+        for mut engine in [Box::new(fast) as Box<dyn Engine>, Box::new(slow)] {
+            train(engine.as_mut(), head, 0..2);
+            let after = engine.parameters().unwrap();
+            for ((parameter, before), after) in known.iter().zip(&values).zip(&after) {
+                assert_eq!(before == after, !parameter.head, "{kind}: {}", parameter.name);
+            }
+            let names = |arrays: Vec<NamedArray>| arrays.into_iter().map(|array| array.name).collect::<Vec<_>>();
+            let trained: Vec<String> = known.iter().filter(|p| p.head).map(|p| p.name.clone()).collect();
+            let state = engine.save().unwrap();
+            assert_eq!(names(engine.gradients().unwrap()), trained);
+            assert_eq!((names(state.first_moments), names(state.second_moments)), (trained.clone(), trained));
+        }
+    }
+}
+
+#[test]
+fn a_restored_engine_with_a_frozen_encoder_ends_with_the_same_bytes() {
+    let (config, head) = feature_based(FeatureKind::WeightedSumLastFourHidden, 6);
+    let values = start(&config, head, 5);
+    let engine = || Cpu::new(config.clone(), head, 5, &values, 2, Precision::F32).unwrap();
+    let (mut whole, mut begun, mut resumed) = (engine(), engine(), engine());
+    train(&mut whole, head, 0..6);
+    train(&mut begun, head, 0..3);
+    train(&mut resumed, head, 0..1);
+    resumed.restore(&begun.save().unwrap()).unwrap();
+    train(&mut resumed, head, 3..6);
+    assert_eq!(whole.save().unwrap(), resumed.save().unwrap());
+}
+
+#[test]
+fn a_sequence_through_a_bilstm_gives_what_it_gives_alone() {
+    let (config, head) = feature_based(FeatureKind::ConcatLastFourHidden, 20);
+    let values = start(&config, head, 5);
+    let fast = Cpu::new(config.clone(), head, 5, &values, 2, Precision::F32).unwrap();
+    let slow = Reference::new(config, head, 5, values).unwrap();
+    let all = batch(head, 5, 40, 0);
+    for engine in [&fast as &dyn Predictor, &slow] {
+        let Logits::Tokens(together) = engine.predict(&all).unwrap().logits else { unreachable!() };
+        for (at, row) in together.iter().enumerate().step_by(3) {
+            let tokens = all.cumulative_lengths[at] as usize..all.cumulative_lengths[at + 1] as usize;
+            let alone = Batch {
+                input_ids: all.input_ids[tokens.clone()].to_vec(),
+                token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
+                cumulative_lengths: vec![0, tokens.len() as u32],
+                targets: crate::encode::Targets::Hidden,
+            };
+            let Logits::Tokens(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
+            assert!(distance(row, &alone[0]) < 1e-5, "{row:?} {alone:?}");
+        }
+    }
+}
+
+#[test]
+fn an_encoder_with_too_few_layers_for_its_features_is_refused() {
+    let (config, head) = feature_based(FeatureKind::ConcatLastFourHidden, 6);
+    let config = EncoderConfig { num_hidden_layers: 3, ..config };
+    let values = start(&config, head, 5);
+    let expected = "features `concat-last-four-hidden` read an encoder of at least 4 layers, found 3";
+    let fast = Cpu::new(config.clone(), head, 5, &values, 1, Precision::F32).err().unwrap();
+    let slow = Reference::new(config, head, 5, values).err().unwrap();
+    assert_eq!((fast.to_string(), slow.to_string()), (expected.to_string(), expected.to_string()));
 }

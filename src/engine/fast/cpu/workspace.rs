@@ -6,6 +6,7 @@
 
 use super::attention;
 use super::buffer::Buffer;
+use super::features;
 use super::mask::Dropout;
 use super::panel::panels_len;
 use super::simd::Isa;
@@ -14,7 +15,7 @@ use crate::engine::StepPart;
 use crate::engine::dropout::Site;
 use crate::engine::fast::flat::FlatLayout;
 use crate::family::EncoderConfig;
-use crate::task::Head;
+use crate::task::{FeatureBased, Head};
 use std::ops::Range;
 
 /// Units of a layer's gradient ([`Turns`]): output, intermediate, attention output, query-key-value.
@@ -47,9 +48,25 @@ impl Model<'_> {
         self.config.hidden_size / self.config.num_attention_heads
     }
 
-    /// Units of the gradient: of each layer, of the head, of the masked words' head, of the embeddings.
+    /// Units of the gradient: of each layer, of the head, of the masked words' head, of the embeddings. Those of a BiLSTM
+    /// and of a weighted sum come after them.
     pub fn units(&self) -> usize {
-        units(self.layout)
+        LAYER_UNITS * self.layout.layers.len() + 3
+    }
+
+    /// How the encoder is read where it is frozen.
+    pub fn feature_based(&self) -> Option<FeatureBased> {
+        if let Head::FeatureBased(how) = self.head { Some(how) } else { None }
+    }
+
+    /// The model as its encoder's passes see it: one that is frozen only predicts.
+    pub fn encoder(&self) -> Self {
+        if self.head.freezes_encoder() { Model { gradients: None, part: None, ..*self } } else { *self }
+    }
+
+    /// Values of a token that the head reads: H, or both directions' of a BiLSTM.
+    pub fn head_inputs(&self) -> usize {
+        self.feature_based().map_or(self.config.hidden_size, FeatureBased::outputs)
     }
 
     /// Dropout of hidden states, where it trains.
@@ -79,9 +96,9 @@ impl Model<'_> {
     }
 }
 
-/// Units of a model's gradient.
+/// Units of a model's gradient, with two for each layer of a BiLSTM and one for a weighted sum.
 pub fn units(layout: &FlatLayout) -> usize {
-    LAYER_UNITS * layout.layers.len() + 3
+    LAYER_UNITS * layout.layers.len() + 3 + 2 * layout.lstm.len() + 1
 }
 
 /// What the forward pass keeps of one layer.
@@ -145,6 +162,8 @@ pub struct Tape {
     pub embedding_hat: Buffer,
     /// Its `1 / √(variance + ε)` `[T]`.
     pub embedding_inverse: Buffer,
+    /// Of a frozen encoder, what is read of it and what is made of that.
+    pub features: features::State,
 }
 
 impl Tape {
@@ -167,7 +186,7 @@ impl Tape {
             let last = at + 1 == layers && model.gradients.is_some();
             layer.fit(model, columns, if last { queries } else { columns });
         }
-        self.output.fit(panels_len(isa, hidden, queries));
+        self.output.fit(panels_len(isa, hidden.max(model.head_inputs()), queries));
         self.embedding_hat.fit(panels_len(isa, hidden, columns));
         self.embedding_inverse.fit(panels_len(isa, 1, columns));
     }
@@ -214,12 +233,12 @@ impl Work {
     /// Room for a micro-batch of so many columns, sequences of so many tokens.
     pub fn fit(&mut self, model: &Model, columns: usize, longest: usize) {
         let (isa, hidden, wide) = (model.isa, model.config.hidden_size, model.config.intermediate_size);
-        let labels = model.num_labels;
+        let (labels, inputs) = (model.num_labels, model.head_inputs());
         let len = |rows: usize| panels_len(isa, rows, columns);
         self.activated.fit(len(wide));
-        self.mask.fit(hidden * isa.width);
+        self.mask.fit(hidden.max(inputs) * isa.width);
         self.token_rows.fit(hidden * isa.width);
-        for (buffer, rows) in self.head.iter_mut().zip([hidden, hidden, labels, labels]) {
+        for (buffer, rows) in self.head.iter_mut().zip([hidden, inputs, labels, labels]) {
             buffer.fit(len(rows));
         }
         self.attention.fit(isa, model.head_size(), longest);
@@ -228,6 +247,10 @@ impl Work {
         }
         if model.gradients.is_none() {
             return;
+        }
+        if model.head.freezes_encoder() {
+            self.gradient.fit(len(inputs));
+            return self.transposed.fit(inputs.next_multiple_of(isa.width) * columns);
         }
         for buffer in [&mut self.gradient, &mut self.other_gradient, &mut self.dropped, &mut self.context_gradient] {
             buffer.fit(len(hidden));

@@ -93,7 +93,9 @@ impl<M: Machine> Accelerated<M> {
             return Err(EngineError::Device("a GPU has no causal attention yet".into()));
         }
         if !has_head(head) {
-            return Err(EngineError::Device("a GPU has no head for tagging, choices or pre-training yet".into()));
+            return Err(EngineError::Device(
+                "a GPU has no head for tagging, features, choices or pre-training yet".into(),
+            ));
         }
         let parameters = parameters(&config, head, num_labels);
         check_names(&parameters, values)?;

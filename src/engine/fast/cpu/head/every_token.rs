@@ -1,5 +1,6 @@
 //! Heads of every token x: `logits = Q x + q`, with the mean of the cross entropies of an answer's first and last token,
-//! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token.
+//! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token. x is
+//! the last layer's output, or a BiLSTM's.
 
 use super::super::activation;
 use super::super::columns::{Columns, first_indices};
@@ -15,7 +16,7 @@ use crate::engine::Divisors;
 use crate::engine::dropout::Site;
 use crate::task::Head;
 
-/// Fills `work.head`: the last layer's output after dropout, and logits.
+/// Fills `work.head`: x after dropout, and logits.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (dense, head) = (dense(model, columns), &model.layout.head);
     let [_, dropped, logits, _] = &mut work.head;
@@ -27,18 +28,18 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
 }
 
 fn dense(model: &Model, columns: &Columns) -> Dense {
-    Dense { isa: model.isa, inputs: model.config.hidden_size, outputs: model.num_labels, columns: columns.count }
+    Dense { isa: model.isa, inputs: model.head_inputs(), outputs: model.num_labels, columns: columns.count }
 }
 
 /// Dropout before a label's classifier; spans have none.
 fn drop_tokens(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
-    let probability = if model.head == Head::Tokens { model.config.classifier_dropout } else { 0.0 };
+    let probability = if model.head == Head::Span { 0.0 } else { model.config.classifier_dropout };
     let dropout: Option<Dropout> = model.dropout(Site::Classifier, probability);
     let Some(dropout) = dropout else { return };
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let scratch = &mut scratch[..hidden * isa.width];
-    for (at, values) in values.chunks_mut(hidden * isa.width).enumerate() {
-        dropout.fill(isa, &first_indices(&columns.tokens, at, isa, hidden), scratch);
+    let (isa, inputs) = (model.isa, model.head_inputs());
+    let scratch = &mut scratch[..inputs * isa.width];
+    for (at, values) in values.chunks_mut(inputs * isa.width).enumerate() {
+        dropout.fill(isa, &first_indices(&columns.tokens, at, isa, inputs), scratch);
         activation::backward(isa, scratch, values);
     }
 }

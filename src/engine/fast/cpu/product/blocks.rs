@@ -41,21 +41,60 @@ thread_local! {
 impl Blocks<'_> {
     #[inline(always)]
     fn blocks<S: Simd>(mut self, simd: S, packed: &mut Buffer) {
-        let (tile, width) = (tile_rows::<S>(), 2 * S::F32_LANES);
-        let (m, n, k) = (self.product.m, self.product.n, self.product.k);
-        // Blocks of about equal depth: every one of them reads and writes the whole output.
-        let depth = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(width);
-        for from in (0..k).step_by(depth) {
-            for row in (0..m).step_by(BLOCK) {
-                let block = Block { rows: row..m.min(row + BLOCK), steps: from..k.min(from + depth), tile, width };
-                block.pack(self.product.left, packed);
-                for panel in 0..n.div_ceil(width) {
-                    for at in 0..block.tiles() {
-                        // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
-                        unsafe { self.tile(simd, Tile { block: &block, packed, panel, at }) }
-                    }
+        let width = 2 * S::F32_LANES;
+        let (m, n, k, left) = (self.product.m, self.product.n, self.product.k, self.product.left);
+        let mut before = 0;
+        for block in in_order::<S>(m, k) {
+            let packed = match left {
+                Left::Packed { values, .. } => &values[before..before + block.len()],
+                left => {
+                    packed.fit(block.len());
+                    block.pack(left, packed);
+                    &**packed
+                }
+            };
+            before += block.len();
+            for panel in 0..n.div_ceil(width) {
+                for at in 0..block.tiles() {
+                    // SAFETY: `Product::check` has compared every slice with the furthest element of any tile.
+                    unsafe { self.tile(simd, Tile { block: &block, packed, panel, at }) }
                 }
             }
+        }
+    }
+}
+
+/// The blocks of a left factor `[m, k]`, of about equal depth: every one of them reads and writes the whole output.
+#[inline(always)]
+fn in_order<S: Simd>(m: usize, k: usize) -> impl Iterator<Item = Block> {
+    let (tile, width) = (tile_rows::<S>(), 2 * S::F32_LANES);
+    let depth = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(width);
+    (0..k).step_by(depth).flat_map(move |from| {
+        let steps = from..k.min(from + depth);
+        let block = move |row: usize| Block { rows: row..m.min(row + BLOCK), steps: steps.clone(), tile, width };
+        (0..m).step_by(BLOCK).map(block)
+    })
+}
+
+/// All blocks of a left factor, in order.
+pub struct Whole<'a> {
+    pub left: Left<'a>,
+    pub m: usize,
+    pub k: usize,
+    pub packed: &'a mut Buffer,
+}
+
+impl WithSimd for Whole<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.packed.fit(in_order::<S>(self.m, self.k).map(|block| block.len()).sum());
+        let mut rest = &mut **self.packed;
+        for block in in_order::<S>(self.m, self.k) {
+            let (own, others) = rest.split_at_mut(block.len());
+            block.pack(self.left, own);
+            rest = others;
         }
     }
 }
@@ -84,7 +123,7 @@ impl Product<'_> {
         let left = match self.left {
             _ if row >= self.m.min(tile.block.rows.end + BLOCK) => std::ptr::null(),
             Left::Rows { values, stride } => values.as_ptr().wrapping_add(row * stride + start),
-            Left::Columns { .. } => std::ptr::null(),
+            Left::Columns { .. } | Left::Packed { .. } => std::ptr::null(),
             Left::Panels { values, panel } => values.as_ptr().wrapping_add(start / width * panel + row * width),
         };
         let lines = (share / LINE).div_ceil((end - start).div_ceil(width));
@@ -128,7 +167,7 @@ impl Blocks<'_> {
         let count = block.tile.min(block.rows.end - row);
         // SAFETY: as above.
         unsafe {
-            match (matches!(product.left, Left::Columns { .. }), narrow) {
+            match (matches!(product.left, Left::Columns { .. } | Left::Packed { columns: true, .. }), narrow) {
                 (false, false) => rows::<S, 2, false>(simd, count, place),
                 (false, true) => rows::<S, 1, false>(simd, count, place),
                 (true, false) => rows::<S, 2, true>(simd, count, place),

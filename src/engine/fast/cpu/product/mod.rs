@@ -20,9 +20,10 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
+use super::buffer::Buffer;
 use super::simd::Isa;
 pub use bf16::available as bf16_available;
-use blocks::Blocks;
+use blocks::{Blocks, Whole};
 
 /// The left factor, `[m, k]`.
 #[derive(Clone, Copy)]
@@ -33,6 +34,30 @@ pub enum Left<'a> {
     Columns { values: &'a [f32], stride: usize },
     /// In panels of W contraction steps each: element (m, k) at `(k / W) · panel + m · W + k % W`.
     Panels { values: &'a [f32], panel: usize },
+    /// As [`Packed`] has it, of columns or of rows.
+    Packed { values: &'a [f32], columns: bool },
+}
+
+/// A left factor that is packed once for many products.
+#[derive(Default)]
+pub struct Packed {
+    values: Buffer,
+    columns: bool,
+}
+
+impl Packed {
+    /// Packs a left factor `[m, k]`.
+    pub fn pack(&mut self, isa: Isa, (m, k): (usize, usize), left: Left) {
+        check_left(isa.width, (m, k), left);
+        self.columns = matches!(left, Left::Columns { .. });
+        let packed = &mut self.values;
+        if isa.bf16 { bf16::pack(left, m, k, packed) } else { isa.run(Whole { left, m, k, packed }) }
+    }
+
+    /// The factor for a product of the same shape.
+    pub fn left(&self) -> Left<'_> {
+        Left::Packed { values: &self.values, columns: self.columns }
+    }
 }
 
 /// What an output tile begins with.
@@ -85,16 +110,22 @@ impl Product<'_> {
     fn check(&self, width: usize, exact: bool) {
         let (m, k) = (self.m, self.k);
         let panels = self.n.div_ceil(width);
-        let left = match self.left {
-            Left::Rows { values, stride } => (values.len(), (m - 1) * stride + k),
-            Left::Columns { values, stride } => (values.len(), (k - 1) * stride + m),
-            Left::Panels { values, panel } => (values.len(), (k - 1) / width * panel + m * width),
-        };
+        check_left(width, (m, k), self.left);
         let last = if exact { self.n - (panels - 1) * width } else { width };
         let output = (panels - 1) * self.output_panel + (m - 1) * self.output_row + last;
-        assert!(left.0 >= left.1, "the left factor is short: {left:?}");
         assert!(self.right.len() >= (panels - 1) * self.right_panel + k * width, "the right factor is short");
         assert!(self.output.len() >= output, "the output is short");
         assert!(!matches!(self.start, Start::Bias(bias) if bias.len() < m), "the bias is short");
     }
+}
+
+/// Compares a left factor `[m, k]` with its furthest element. The blocks of a packed one are sliced one by one.
+fn check_left(width: usize, (m, k): (usize, usize), left: Left) {
+    let (found, expected) = match left {
+        Left::Rows { values, stride } => (values.len(), (m - 1) * stride + k),
+        Left::Columns { values, stride } => (values.len(), (k - 1) * stride + m),
+        Left::Panels { values, panel } => (values.len(), (k - 1) / width * panel + m * width),
+        Left::Packed { .. } => return,
+    };
+    assert!(found >= expected, "the left factor is short: {found}, expected {expected}");
 }

@@ -1,10 +1,16 @@
 //! Where there is no matrix unit.
 
-use super::Product;
+use super::{Left, Product};
+use crate::engine::fast::cpu::buffer::Buffer;
 
 /// Never.
 pub fn available() -> bool {
     false
+}
+
+/// Not reached: engines ask [`available`] first.
+pub fn pack(_: Left, _: usize, _: usize, _: &mut Buffer) {
+    unreachable!("bfloat16 products were asked for where there are none");
 }
 
 /// Not reached: engines ask [`available`] first.

@@ -8,7 +8,6 @@
 
 use super::Left;
 use super::kernel::{LINE, ROWS, prefetch};
-use crate::engine::fast::cpu::buffer::Buffer;
 use crate::engine::fast::cpu::mask::MAX_WIDTH;
 use std::ops::Range;
 
@@ -38,10 +37,15 @@ impl Block {
         self.rows.len().div_ceil(self.tile)
     }
 
-    /// Packs it.
-    pub fn pack(&self, left: Left, packed: &mut Buffer) {
-        packed.fit(self.tiles() * self.tile_len());
+    /// Values of it, packed.
+    pub fn len(&self) -> usize {
+        self.tiles() * self.tile_len()
+    }
+
+    /// Packs it into so many values.
+    pub fn pack(&self, left: Left, packed: &mut [f32]) {
         match left {
+            Left::Packed { .. } => unreachable!("what is packed is not packed again"),
             Left::Rows { values, stride } => self.pack_rows(values, stride, packed),
             Left::Columns { values, stride } => self.pack_columns(values, stride, packed),
             Left::Panels { values, panel } => self.pack_panels(values, panel, packed),

@@ -55,13 +55,16 @@ fn panels_are_the_product_and_the_bias() {
             let (right_panel, output_panel) = (k * isa.width, m * isa.width);
             let mut sum = expected(m, n, k, &weight, &x);
             sum.iter_mut().enumerate().for_each(|(at, sum)| *sum += f64::from(bias[at / n]));
-            for columns in [false, true] {
+            for (columns, pack) in [(false, false), (true, false), (false, true), (true, true)] {
                 let across = transposed(m, k, &weight);
                 let left = if columns {
                     Left::Columns { values: &across, stride: m }
                 } else {
                     Left::Rows { values: &weight, stride: k }
                 };
+                let mut packed = Packed::default();
+                packed.pack(isa, (m, k), left);
+                let left = if pack { packed.left() } else { left };
                 let start = Start::Bias(&bias);
                 let output_row = isa.width;
                 let output = &mut output;

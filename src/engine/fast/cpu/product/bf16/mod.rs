@@ -7,7 +7,7 @@
 
 mod pack;
 
-use super::{Product, Start};
+use super::{Left, Product, Start};
 use crate::engine::fast::cpu::buffer::Buffer;
 use pack::{pack_left, pack_right};
 use std::arch::asm;
@@ -78,6 +78,29 @@ pub fn run(product: Product, exact: bool) {
     PACKED.set(packed);
 }
 
+/// Contraction steps of a block, of about equal depth: every one of them reads and writes the whole output.
+fn depth(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(STEPS)
+}
+
+/// Packs all of a left factor `[m, k]`, in the order in which a product reads its blocks.
+pub fn pack(left: Left, m: usize, k: usize, packed: &mut Buffer) {
+    assert!(available(), "bfloat16 products were asked for where there are none");
+    // All depths but the last are whole tiles.
+    packed.fit(2 * k.div_ceil(STEPS) * TILE * m.div_ceil(2 * SIDE));
+    let mut rest = &mut **packed;
+    for from in (0..k).step_by(depth(k)) {
+        let steps = from..k.min(from + depth(k));
+        for row in (0..m).step_by(2 * SIDE) {
+            let (own, others) = rest.split_at_mut(2 * steps.len().div_ceil(STEPS) * TILE);
+            // SAFETY: the machine has the instructions; rows and steps of the factor, whose slice `check_left` compares with
+            // the furthest of them; room for two tiles of rows.
+            unsafe { pack_left(left, &(row..m.min(row + 2 * SIDE)), &steps, own.as_mut_ptr()) };
+            rest = others;
+        }
+    }
+}
+
 /// Eight tiles of 16 rows of 64 bytes.
 ///
 /// # Safety
@@ -105,9 +128,7 @@ impl Blocks<'_> {
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn run(&mut self, packed: &mut Packed) {
         let (m, n, k) = (self.product.m, self.product.n, self.product.k);
-        // Blocks of about equal depth: every one of them reads and writes the whole output.
-        let depth = k.div_ceil(k.div_ceil(DEPTH)).next_multiple_of(STEPS);
-        let panels = n.div_ceil(STEPS);
+        let (depth, panels, mut before) = (depth(k), n.div_ceil(STEPS), 0);
         packed.left.fit(2 * depth / STEPS * TILE);
         packed.right.fit(panels * 2 * depth / STEPS * TILE);
         for from in (0..k).step_by(depth) {
@@ -122,10 +143,17 @@ impl Blocks<'_> {
                 }
                 for row in (0..m).step_by(2 * SIDE) {
                     let rows = row..m.min(row + 2 * SIDE);
-                    pack_left(self.product.left, &rows, &steps, packed.left.as_mut_ptr());
+                    let left = match self.product.left {
+                        Left::Packed { values, .. } => values[before..before + 2 * chunks * TILE].as_ptr(),
+                        left => {
+                            pack_left(left, &rows, &steps, packed.left.as_mut_ptr());
+                            packed.left.as_ptr()
+                        }
+                    };
+                    before += 2 * chunks * TILE;
                     for panel in 0..panels {
                         let right = packed.right[panel * 2 * chunks * TILE..].as_ptr();
-                        self.tile(&rows, panel, from == 0, packed.left.as_ptr(), right, chunks);
+                        self.tile(&rows, panel, from == 0, left, right, chunks);
                     }
                 }
             }

@@ -57,6 +57,7 @@ pub unsafe fn pack_left(left: Left, rows: &Range<usize>, steps: &Range<usize>, t
             // SAFETY: rows and steps of the factor.
             unsafe {
                 match left {
+                    Left::Packed { .. } => unreachable!("what is packed is not packed again"),
                     Left::Rows { values, stride } => {
                         pack_rows(values.as_ptr().add(first * stride + step), stride, rows, count, to);
                     }
