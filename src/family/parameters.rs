@@ -1,9 +1,10 @@
 //! The parameters of a model with a head: names as in a Hugging Face checkpoint, shapes, and how they begin.
 //!
-//! The order is that of `named_parameters()` in transformers. Decay is decided by name, as in the released code:
-//! biases and LayerNorm parameters do not decay; embeddings do.
+//! The order is that of `named_parameters()` of BERT in transformers, whatever the family. Engines know a parameter by its
+//! path, which is BERT's name of it without prefix; files know it by its name, which is the family's. Decay is decided by
+//! path, as in the released code: biases and LayerNorm parameters do not decay; embeddings do.
 
-use super::EncoderConfig;
+use super::{EncoderConfig, Family};
 use crate::task::Head;
 
 /// How a parameter begins where no checkpoint has it.
@@ -20,7 +21,9 @@ pub enum Initial {
 /// One trainable array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Path in the checkpoint.
+    /// What engines call it, in every family: `encoder.layer.0.output.dense.weight`, `pooler.dense.bias`, `classifier.weight`.
+    pub path: String,
+    /// Name in the checkpoint.
     pub name: String,
     /// Shape; dense weights are `[out, in]` as in PyTorch.
     pub shape: Vec<usize>,
@@ -33,7 +36,7 @@ pub struct Parameter {
 impl Parameter {
     /// Whether weight decay applies (`exclude_from_weight_decay` of the released optimizer).
     pub fn decays(&self) -> bool {
-        !self.name.ends_with("bias") && !self.name.contains("LayerNorm")
+        !self.path.ends_with("bias") && !self.path.contains("LayerNorm")
     }
 
     /// Number of values.
@@ -47,53 +50,61 @@ impl Parameter {
     }
 }
 
+/// The path of a head's last layer.
+pub fn last_layer(head: Head) -> &'static str {
+    match head {
+        Head::Span => "qa_outputs",
+        Head::Pretraining => "cls.seq_relationship",
+        Head::Classification | Head::Regression | Head::Choice | Head::Tokens => "classifier",
+    }
+}
+
 /// Every parameter of the encoder with a head of `num_labels` outputs, in order. A head that reads every token has no
 /// pooler; the decoder of pre-training is the table of word embeddings.
 pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<Parameter> {
-    let mut list = List { prefix: config.family.prefix.to_string(), all: Vec::new() };
+    let mut list = List { family: config.family, all: Vec::new() };
     list.embeddings(config);
-    (0..config.num_hidden_layers).for_each(|layer| list.layer(config, layer));
+    let layers = if config.family.shared_layers { 1 } else { config.num_hidden_layers };
+    (0..layers).for_each(|layer| list.layer(config, layer));
     let hidden = config.hidden_size;
-    if head.pools() {
-        list.dense("pooler.dense", hidden, hidden);
+    if let Some(pooler) = config.family.pooler(head) {
+        list.beside("pooler.dense", pooler.path, !pooler.pretrained, [hidden, hidden]);
     }
-    match head {
-        Head::Classification | Head::Regression | Head::Choice | Head::Tokens => {
-            list.head(|list| list.dense("classifier", num_labels, hidden));
-        }
-        Head::Span => list.head(|list| list.dense("qa_outputs", num_labels, hidden)),
-        Head::Pretraining => list.head(|list| {
-            list.push("cls.predictions.bias", &[config.vocab_size], Initial::Zero);
-            list.dense("cls.predictions.transform.dense", hidden, hidden);
-            list.layer_norm("cls.predictions.transform.LayerNorm", hidden);
-            list.dense("cls.seq_relationship", num_labels, hidden);
-        }),
+    if head == Head::Pretraining {
+        list.masked_words(config);
     }
+    list.beside(last_layer(head), config.family.classifier(head), true, [num_labels, hidden]);
     list.all
 }
 
 struct List {
-    prefix: String,
+    family: &'static Family,
     all: Vec<Parameter>,
 }
 
 impl List {
-    fn push(&mut self, name: &str, shape: &[usize], initial: Initial) {
-        let name = format!("{}{name}", self.prefix);
-        self.all.push(Parameter { name, shape: shape.to_vec(), initial, head: false });
+    /// One of the encoder's.
+    fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
+        let name = self.family.tensor(path);
+        self.all.push(Parameter { path: path.into(), name, shape: shape.to_vec(), initial, head: false });
     }
 
     fn embeddings(&mut self, config: &EncoderConfig) {
-        let hidden = config.hidden_size;
-        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, hidden], Initial::Normal);
-        self.push("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden], Initial::Normal);
-        self.push("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden], Initial::Normal);
-        self.layer_norm("embeddings.LayerNorm", hidden);
+        let width = config.embedding_size;
+        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, width], Initial::Normal);
+        self.push("embeddings.position_embeddings.weight", &[config.max_position_embeddings, width], Initial::Normal);
+        if config.type_vocab_size > 0 {
+            self.push("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, width], Initial::Normal);
+        }
+        self.layer_norm("embeddings.LayerNorm", width);
+        if config.projects() {
+            self.dense("embeddings_project", config.hidden_size, width);
+        }
     }
 
     fn layer(&mut self, config: &EncoderConfig, layer: usize) {
         let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-        let path = format!("encoder.layer.{layer}");
+        let path = config.layer_path(layer);
         for projection in ["query", "key", "value"] {
             self.dense(&format!("{path}.attention.self.{projection}"), hidden, hidden);
         }
@@ -114,12 +125,23 @@ impl List {
         self.push(&format!("{path}.bias"), &[hidden], Initial::Zero);
     }
 
-    /// The head stands beside the encoder, without its prefix.
-    fn head(&mut self, parameters: impl FnOnce(&mut List)) {
-        let prefix = std::mem::take(&mut self.prefix);
+    /// The head of masked words, named as in BERT.
+    fn masked_words(&mut self, config: &EncoderConfig) {
+        let (first, hidden) = (self.all.len(), config.hidden_size);
+        self.push("cls.predictions.bias", &[config.vocab_size], Initial::Zero);
+        self.dense("cls.predictions.transform.dense", hidden, hidden);
+        self.layer_norm("cls.predictions.transform.LayerNorm", hidden);
+        for parameter in &mut self.all[first..] {
+            (parameter.name, parameter.head) = (parameter.path.clone(), true);
+        }
+    }
+
+    /// A dense layer after the encoder, whose name is given complete.
+    fn beside(&mut self, path: &str, name: &str, head: bool, [outputs, inputs]: [usize; 2]) {
         let first = self.all.len();
-        parameters(self);
-        self.all[first..].iter_mut().for_each(|parameter| parameter.head = true);
-        self.prefix = prefix;
+        self.dense(path, outputs, inputs);
+        for (parameter, kind) in self.all[first..].iter_mut().zip(["weight", "bias"]) {
+            (parameter.name, parameter.head) = (format!("{name}.{kind}"), head);
+        }
     }
 }

@@ -5,10 +5,11 @@
 use crate::dataset::{self, DatasetError, Example, Location, Origin, Rows, SplitFile};
 use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, cached_split};
 use crate::engine::EngineError;
+use crate::engine::fast::cuda;
 use crate::event::{Event, Observer};
 use crate::family::{ConfigError, EncoderConfig};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
-use crate::plan::Run;
+use crate::plan::{CPU, Run};
 use crate::task::{Split, SplitRole};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -129,7 +130,8 @@ impl<'a> Inputs<'a> {
         let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
         let (config, config_text) = read_config(run, &checkpoint)?;
-        settings.check_positions(config.max_position_embeddings)?;
+        settings.check_positions(config.longest_sequence())?;
+        check_device(run, &config)?;
         let tokenizer = tokenizer(&checkpoint)?;
         tokenizer.check_vocab_size(config.vocab_size)?;
         let read = |(split, location)| self.read(run, split, location, &tokenizer, settings);
@@ -174,6 +176,15 @@ impl<'a> Inputs<'a> {
         let encoded = cached_split(&self.cache, tokenizer, run.task, examples, settings, self.observer)?;
         Ok(PreparedSplit { split, rows, encoded })
     }
+}
+
+/// What a GPU cannot compute is said before anything is encoded.
+fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
+    if run.device == CPU {
+        return Ok(());
+    }
+    let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
+    cuda::engine::check(config, run.task.head).map_err(named)
 }
 
 fn is_local(path: &str) -> bool {

@@ -4,6 +4,7 @@
 //! any faster engine. Gradients come from candle; the optimizer is plain loops over slices ([`adam`]).
 
 pub mod adam;
+mod heads;
 mod layout;
 mod loss;
 mod model;
@@ -78,10 +79,9 @@ impl Reference {
     }
 
     fn weights(&self, graph: bool) -> Weights {
-        let bare = |name: &str| name.strip_prefix(self.config.family.prefix).unwrap_or(name).to_string();
         let tensor = |var: &Var| if graph { var.as_tensor().clone() } else { var.as_detached_tensor() };
         let named = self.parameters.iter().zip(&self.variables);
-        Weights { tensors: named.map(|(parameter, var)| (bare(&parameter.name), tensor(var))).collect() }
+        Weights { tensors: named.map(|(parameter, var)| (parameter.path.clone(), tensor(var))).collect() }
     }
 
     fn forward<'a>(
@@ -90,12 +90,7 @@ impl Reference {
         batch: &Batch,
         masks: Option<Masks>,
     ) -> Result<Forward<'a>, EngineError> {
-        Ok(Forward {
-            config: &self.config,
-            weights,
-            masks,
-            layout: Layout::new(batch, self.config.causal, &Device::Cpu)?,
-        })
+        Ok(Forward { config: &self.config, weights, masks, layout: Layout::new(batch, &self.config, &Device::Cpu)? })
     }
 
     /// Head outputs, and the loss where targets are known.
@@ -107,10 +102,12 @@ impl Reference {
     ) -> Result<(Outputs, Option<Tensor>), EngineError> {
         let hidden = forward.encode(batch)?;
         let outputs = match self.head {
-            Head::Span => Outputs::Spans(forward.spans(&hidden)?),
-            Head::Tokens => Outputs::Tokens(forward.tokens(&hidden)?),
+            Head::Span => Outputs::Spans(forward.every_token(&hidden, self.head)?),
+            Head::Tokens => Outputs::Tokens(forward.every_token(&hidden, self.head)?),
             Head::Pretraining => forward.pretraining(&hidden, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(forward.classify(&hidden)?),
+            Head::Classification | Head::Regression | Head::Choice => {
+                Outputs::Sequences(forward.classify(&hidden, self.head)?)
+            }
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
         Ok((outputs, loss))
