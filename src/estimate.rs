@@ -5,7 +5,7 @@
 //! values of them a token, R units of a direction.
 
 use crate::engine::fast::cpu::MICRO_BATCH;
-use crate::family::{EncoderConfig, parameters};
+use crate::family::{EncoderConfig, Parameter, parameters};
 use crate::plan::EngineKind;
 use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
@@ -79,8 +79,8 @@ pub fn memory_of(
 ///
 /// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
 /// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
-/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer, and `12 H + 3 I` a token. A frozen encoder
-/// keeps two layers.
+/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer, and `12 H + 3 I` a token; and a gradient of the
+/// layers' parameters where they share them. A frozen encoder keeps two layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let layer = 8 * hidden + wide + config.num_attention_heads;
@@ -91,7 +91,8 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
     // Whole sequences make a micro-batch half a sequence more or less.
     let columns = (MICRO_BATCH.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
-    4 * (copies + (workers * columns * token) as u64) + PROGRAM
+    let shared = if config.family.shared_layers { layer_parameters(config, head, num_labels) } else { 0 };
+    4 * (copies + (workers * (columns * token + shared)) as u64) + PROGRAM
 }
 
 /// Values a token of `engine/fast/cpu/features.rs` and below: states twice, a sum and its gradient; of each direction of a
@@ -102,6 +103,11 @@ fn bilstm_values(config: &EncoderConfig, how: FeatureBased) -> usize {
     let states = how.kind.states(layers).len() * hidden;
     let widest = how.inputs(0, layers, hidden).max(how.outputs());
     2 * states + 2 * hidden + LSTM_LAYERS * (2 * 6 + 2) * units + widest + units + 5 * how.outputs()
+}
+
+fn layer_parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> usize {
+    let of_layers = |parameter: &&Parameter| parameter.path.starts_with("encoder.layer.");
+    parameters(config, head, num_labels).iter().filter(of_layers).map(Parameter::len).sum()
 }
 
 /// Bytes that a snapshot takes beside a step: values and both moments, copied.

@@ -23,9 +23,9 @@ pub enum EncodeError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The checkpoint has neither file.
-    #[error("the checkpoint has neither `tokenizer.json` nor `vocab.txt`")]
-    NoTokenizer,
+    /// The checkpoint has none of the files that would do.
+    #[error("the checkpoint has {0}")]
+    NoTokenizer(&'static str),
     /// Two tokenizer files of one checkpoint say different things.
     #[error("`{}` and `{}` disagree: {reason}", first.display(), second.display())]
     Mismatch {

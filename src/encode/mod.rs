@@ -3,11 +3,12 @@
 //! A [`Batch`] is not a rectangle: the tokens of its sequences lie end to end (`[T]`), and only attention looks at
 //! where sequences begin and end (`cumulative_lengths`, `[B + 1]`).
 //!
-//! The way there: [`Tokenizer::from_files`] → [`encode_split`] (or [`cached_split`], which remembers on disk) →
+//! The way there: [`Tokenizer::of`] → [`encode_split`] (or [`cached_split`], which remembers on disk) →
 //! [`Batch::pack`]; for SQuAD, [`answers::predict`] leads back from logits to texts.
 
 pub mod answers;
 mod batch;
+mod byte_pairs;
 mod cache;
 mod codec;
 mod error;
@@ -26,7 +27,7 @@ pub use error::EncodeError;
 pub use layout::{Layout, Slot};
 pub use sequence::Sequence;
 pub use split::encode_split;
-pub use tokenizer::{Tokenizer, Tokens};
+pub use tokenizer::{Tokenizer, TokenizerFiles, Tokens};
 pub use truncate::Cut;
 pub use windows::Windows;
 

@@ -1,11 +1,13 @@
-//! A checkpoint's own tokenizer: `tokenizer.json`, or `vocab.txt` where that is all there is.
+//! A checkpoint's own tokenizer: `tokenizer.json`, or what the family builds one of where that is all there is.
 //!
 //! A saved `tokenizer.json` may carry a truncation and a padding (all-MiniLM-L6-v2's: both to 128). They are switched
 //! off: how long a sequence may be is the recipe's to say, and nothing here pads.
 
 use super::EncodeError;
+use super::byte_pairs;
 use super::layout::Layout;
 use super::wordpiece::{self, TokenizerConfig};
+use crate::family::Vocabulary;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tokenizers::NormalizerWrapper;
@@ -16,7 +18,21 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     layout: Layout,
     highest_id: u32,
+    spaced: bool,
     digest: String,
+}
+
+/// Those of a checkpoint's files that make a tokenizer, as far as it has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenizerFiles<'a> {
+    /// `tokenizer.json`.
+    pub tokenizer_json: Option<&'a Path>,
+    /// `vocab.txt`.
+    pub vocab: Option<&'a Path>,
+    /// `tokenizer_config.json`.
+    pub tokenizer_config: Option<&'a Path>,
+    /// `vocab.json` and `merges.txt`.
+    pub byte_pairs: Option<(&'a Path, &'a Path)>,
 }
 
 /// The tokens of one text, special tokens excluded.
@@ -29,7 +45,24 @@ pub struct Tokens {
 }
 
 impl Tokenizer {
-    /// Reads a checkpoint's tokenizer files, as far as it has them; `tokenizer.json` goes before `vocab.txt`.
+    /// Reads the files of a checkpoint whose family has this kind of vocabulary.
+    ///
+    /// # Errors
+    /// Files that are absent, unreadable, or say different things.
+    pub fn of(files: &TokenizerFiles, vocabulary: Vocabulary) -> Result<Tokenizer, EncodeError> {
+        match (vocabulary, files.tokenizer_json, files.byte_pairs) {
+            (Vocabulary::BytePairs, None, Some((vocab, merges))) => Self::from_byte_pairs(vocab, merges),
+            (Vocabulary::WordPiece, _, _) | (_, Some(_), _) => {
+                Self::from_files(files.tokenizer_json, files.vocab, files.tokenizer_config)
+            }
+            (Vocabulary::BytePairs, None, None) => {
+                Err(EncodeError::NoTokenizer("neither `tokenizer.json` nor `vocab.json` with `merges.txt`"))
+            }
+            (Vocabulary::None, None, _) => Err(EncodeError::NoTokenizer("no `tokenizer.json`")),
+        }
+    }
+
+    /// Reads the tokenizer files of BERT and its like, as far as it has them; `tokenizer.json` goes before `vocab.txt`.
     ///
     /// Where both are given they must agree, and so must `tokenizer_config.json` on lower-casing.
     pub fn from_files(
@@ -41,7 +74,7 @@ impl Tokenizer {
         match (tokenizer_json, vocab) {
             (Some(json), vocab) => Self::from_json(json, vocab, tokenizer_config.map(|path| (path, &config))),
             (None, Some(vocab)) => Self::from_vocab(vocab, &config),
-            (None, None) => Err(EncodeError::NoTokenizer),
+            (None, None) => Err(EncodeError::NoTokenizer("neither `tokenizer.json` nor `vocab.txt`")),
         }
     }
 
@@ -70,13 +103,23 @@ impl Tokenizer {
         Self::new(inner, path, digest.to_vec())
     }
 
+    fn from_byte_pairs(vocab: &Path, merges: &Path) -> Result<Tokenizer, EncodeError> {
+        let texts = (read_text(vocab)?, read_text(merges)?);
+        let inner = byte_pairs::build(&texts.0, &texts.1).map_err(|reason| corrupt(vocab, reason))?;
+        let digest = Sha256::new().chain_update(&texts.0).chain_update([0]).chain_update(&texts.1).finalize();
+        Self::new(inner, vocab, digest.to_vec())
+    }
+
     fn new(mut inner: tokenizers::Tokenizer, path: &Path, digest: Vec<u8>) -> Result<Tokenizer, EncodeError> {
         inner.with_truncation(None).map_err(|error| corrupt(path, error.to_string()))?;
         inner.with_padding(None);
         let layout = Layout::probe(&inner).map_err(|reason| corrupt(path, reason))?;
         let highest_id = inner.get_vocab(true).into_values().max().unwrap_or(0);
         let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Tokenizer { inner, layout, highest_id, digest })
+        let mut tokenizer = Tokenizer { inner, layout, highest_id, spaced: false, digest };
+        let probe = |text| tokenizer.ids(text).map_err(|reason| corrupt(path, reason));
+        tokenizer.spaced = probe(" a")? != probe("a")?;
+        Ok(tokenizer)
     }
 
     /// The frame of special tokens around texts.
@@ -115,6 +158,12 @@ impl Tokenizer {
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = self.inner.encode_fast(text, false).map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The token ids of one word inside a text. Byte pairs tell a word's beginning by the blank before it, which transformers
+    /// then puts before every word of a list, the first included (`add_prefix_space`).
+    pub fn word_ids(&self, word: &str) -> Result<Vec<u32>, String> {
+        if self.spaced { self.ids(&format!(" {word}")) } else { self.ids(word) }
     }
 
     /// The token ids of a text and where each token stands in it, special tokens excluded.

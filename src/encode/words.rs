@@ -54,7 +54,7 @@ pub fn encode(
 fn tokens(tokenizer: &Tokenizer, example: &Example) -> Result<Vec<Vec<u32>>, EncodeError> {
     let unknown = tokenizer.id("[UNK]").or_else(|| tokenizer.id("<unk>")).unwrap_or_default();
     let one = |word: &String| {
-        let ids = tokenizer.ids(word).map_err(|reason| EncodeError::Text { id: example.id.clone(), reason })?;
+        let ids = tokenizer.word_ids(word).map_err(|reason| EncodeError::Text { id: example.id.clone(), reason })?;
         Ok(if ids.is_empty() { vec![unknown] } else { ids })
     };
     example.parts.iter().map(one).collect()

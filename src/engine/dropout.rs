@@ -19,10 +19,12 @@ pub enum Site {
     AttentionOutput(usize),
     /// On a layer's feed-forward output, before the residual sum.
     FeedForwardOutput(usize),
-    /// On the pooled output, before the classifier.
+    /// On the pooled output, before the classifier; on every token's state, where a head reads those.
     Classifier,
     /// On the output of a layer of a BiLSTM, before the next one.
     LstmOutput(usize),
+    /// On what the pooler reads, in families that drop that out too.
+    Pooler,
 }
 
 impl Site {
@@ -31,6 +33,7 @@ impl Site {
         match self {
             Site::Embeddings => 0,
             Site::Classifier => 1,
+            Site::Pooler => 2,
             Site::AttentionProbabilities(layer) => 4 + 4 * layer as u32,
             Site::AttentionOutput(layer) => 5 + 4 * layer as u32,
             Site::FeedForwardOutput(layer) => 6 + 4 * layer as u32,
@@ -116,7 +119,8 @@ mod tests {
             let output = [Site::AttentionOutput(layer), Site::FeedForwardOutput(layer), Site::LstmOutput(layer)];
             [[Site::AttentionProbabilities(layer)].as_slice(), &output].concat()
         });
-        let mut numbers: Vec<u32> = layers.chain([Site::Embeddings, Site::Classifier]).map(Site::number).collect();
+        let mut numbers: Vec<u32> =
+            layers.chain([Site::Embeddings, Site::Classifier, Site::Pooler]).map(Site::number).collect();
         let count = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();

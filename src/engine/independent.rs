@@ -1,66 +1,82 @@
-//! A second opinion on the forward pass: candle-transformers' own BERT, which shares no line with the engines here.
+//! A second opinion on the forward pass: candle-transformers' own BERT and XLM-RoBERTa, which share no line with the engines
+//! here. (Its DistilBERT has another GELU, and ELECTRA and ALBERT it has none.)
 //!
 //! It predicts one sequence at a time, without padding and without dropout. The head is three lines of plain tensors, or
 //! candle-nn's LSTM and one. A state before the last is the output of the same encoder with fewer layers.
 
 use super::{EngineError, Logits, Prediction, Predictor};
 use crate::encode::Batch;
+use crate::family::{self, Activation, Family};
 use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 use candle_core::{DType, Device, IndexOp, Tensor};
 use candle_nn::rnn::{Direction, LSTM, LSTMConfig, RNN};
 use candle_nn::{VarBuilder, ops};
-use candle_transformers::models::bert::{BertModel, Config, HiddenAct};
+use candle_transformers::models::bert::{self, BertModel, HiddenAct};
+use candle_transformers::models::xlm_roberta::{self, XLMRobertaModel};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// A saved model, read by candle-transformers.
 pub struct Independent {
     /// One for each state that is read.
-    encoders: Vec<BertModel>,
+    encoders: Vec<Encoder>,
     bilstm: Option<BiLstm>,
     head: Head,
     pooler: Option<(Tensor, Tensor)>,
     output: (Tensor, Tensor),
 }
 
+enum Encoder {
+    Bert(BertModel),
+    Roberta(XLMRobertaModel),
+}
+
+impl Encoder {
+    /// `[1, T]` to `[1, T, H]`.
+    fn forward(&self, ids: &Tensor, segments: &Tensor) -> candle_core::Result<Tensor> {
+        match self {
+            Encoder::Bert(encoder) => encoder.forward(ids, segments, None),
+            Encoder::Roberta(encoder) => encoder.forward(ids, &ids.ones_like()?, segments, None, None, None),
+        }
+    }
+}
+
 impl Independent {
     /// Reads a model folder: `config.json` and `model.safetensors` with Hugging Face's names.
     ///
     /// # Errors
-    /// Files that are absent, or not of a BERT with that head.
+    /// Files that are absent, or not of a BERT or RoBERTa with that head.
     pub fn read(folder: &Path, head: Head) -> Result<Independent, EngineError> {
         let read = |name: &str| {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|error| EngineError::Weights(format!("{}: {error}", path.display())))
         };
-        let config = config(&read("config.json")?)?;
-        let weights = read("model.safetensors")?;
-        let variables = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?;
-        let (hidden, layers) = (config.hidden_size, config.num_hidden_layers);
-        let (path, pooled) = (if head == Head::Span { "qa_outputs" } else { "classifier" }, head.pools());
-        let bias = variables.get_unchecked(&format!("{path}.bias"))?;
-        let (inputs, states) = match head {
-            Head::FeatureBased(how) => (how.outputs(), how.kind.states(layers)),
-            _ => (hidden, layers..layers + 1),
+        let config: Value = serde_json::from_slice(&read("config.json")?).map_err(wrong)?;
+        let variables = VarBuilder::from_buffered_safetensors(read("model.safetensors")?, DType::F32, &Device::Cpu)?;
+        let family = config["model_type"].as_str().and_then(family::find).ok_or_else(|| none(&config))?;
+        let size = |field: &str| config[field].as_u64().unwrap_or_default() as usize;
+        let (layers, hidden) = (size("num_hidden_layers"), size("hidden_size"));
+        let (states, bilstm) = match head {
+            Head::FeatureBased(how) => {
+                (how.kind.states(layers), Some(BiLstm::read(how, (layers, hidden), &variables)?))
+            }
+            _ => (layers..layers + 1, None),
         };
-        let weight = variables.get((bias.elem_count(), inputs), &format!("{path}.weight"))?;
-        let bilstm = match head {
-            Head::FeatureBased(how) => Some(BiLstm::read(how, &config, &variables)?),
-            _ => None,
+        let encoders = states.map(|layers| encoder(&config, layers, &variables)).collect::<Result<_, _>>()?;
+        let dense = |path: &str| -> Result<(Tensor, Tensor), EngineError> {
+            let bias = variables.get_unchecked(&format!("{path}.bias"))?;
+            Ok((variables.get_unchecked(&format!("{path}.weight"))?, bias))
         };
-        let encoder =
-            |layers: usize| BertModel::load(variables.clone(), &Config { num_hidden_layers: layers, ..config.clone() });
-        let encoders = states.map(encoder).collect::<Result<Vec<_>, _>>()?;
-        let pooler = |name: &str, shape: &[usize]| variables.get(shape, &format!("bert.pooler.dense.{name}"));
-        let pooler =
-            if pooled { Some((pooler("weight", &[hidden, hidden])?, pooler("bias", &[hidden])?)) } else { None };
-        Ok(Independent { encoders, bilstm, head, pooler, output: (weight, bias) })
+        let pooler = pooler_path(family, head).map(dense).transpose()?;
+        Ok(Independent { encoders, bilstm, head, pooler, output: dense(family.classifier(head))? })
     }
 
     /// Head outputs of one sequence: `[1, labels]`, or `[T, 2]` for spans.
     fn one(&self, input_ids: &[u32], token_type_ids: &[u32]) -> Result<Tensor, EngineError> {
         let ids = Tensor::new(input_ids, &Device::Cpu)?.unsqueeze(0)?; // [1, T]
         let segments = Tensor::new(token_type_ids, &Device::Cpu)?.unsqueeze(0)?;
-        let state = |encoder: &BertModel| encoder.forward(&ids, &segments, None);
+        let state = |encoder: &Encoder| encoder.forward(&ids, &segments);
         let states = self.encoders.iter().map(state).collect::<Result<Vec<_>, _>>()?; // [1, T, H] each
         let hidden = match &self.bilstm {
             Some(bilstm) => bilstm.forward(&states)?.squeeze(0)?, // [T, 2 R]
@@ -82,8 +98,11 @@ struct BiLstm {
 }
 
 impl BiLstm {
-    fn read(how: FeatureBased, config: &Config, variables: &VarBuilder) -> Result<BiLstm, EngineError> {
-        let (encoder_layers, hidden) = (config.num_hidden_layers, config.hidden_size);
+    fn read(
+        how: FeatureBased,
+        (encoder_layers, hidden): (usize, usize),
+        variables: &VarBuilder,
+    ) -> Result<BiLstm, EngineError> {
         let direction = |layer: usize, direction: Direction| {
             let inputs = how.inputs(layer, encoder_layers, hidden);
             let config = LSTMConfig { layer_idx: layer, direction, ..LSTMConfig::default() };
@@ -125,27 +144,66 @@ fn turned(x: &Tensor) -> Result<Tensor, EngineError> {
     Ok(x.index_select(&Tensor::from_iter((0..count).rev(), &Device::Cpu)?, 1)?)
 }
 
-/// candle-transformers has its own names for two activations, and wants a padding id.
-fn config(text: &[u8]) -> Result<Config, EngineError> {
-    let wrong = |error: serde_json::Error| EngineError::Weights(format!("config.json: {error}"));
-    let mut value: serde_json::Value = serde_json::from_slice(text).map_err(wrong)?;
-    let tanh = matches!(value["hidden_act"].as_str(), Some("gelu_new" | "gelu_pytorch_tanh"));
+fn wrong(error: serde_json::Error) -> EngineError {
+    EngineError::Weights(format!("config.json: {error}"))
+}
+
+fn none(config: &Value) -> EngineError {
+    EngineError::Weights(format!("candle-transformers has nothing to compare a {} with", config["model_type"]))
+}
+
+/// Both families that are read here have a tanh after it.
+fn pooler_path(family: &Family, head: Head) -> Option<&'static str> {
+    family.pooler(head).filter(|pooler| pooler.activation == Activation::Tanh).map(|pooler| pooler.path)
+}
+
+/// The encoder with its first so many layers.
+fn encoder(config: &Value, layers: usize, variables: &VarBuilder) -> Result<Encoder, EngineError> {
+    let config = &with_layers(config, layers);
+    if config["is_decoder"] == true {
+        return Err(EngineError::Weights("candle-transformers has no causal BERT to compare with".into()));
+    }
+    let tanh = matches!(config["hidden_act"].as_str(), Some("gelu_new" | "gelu_pytorch_tanh"));
+    Ok(match config["model_type"].as_str() {
+        Some("bert") => {
+            let mut parsed: bert::Config = filled(config, tanh)?;
+            if tanh {
+                parsed.hidden_act = HiddenAct::GeluApproximate;
+            }
+            Encoder::Bert(BertModel::load(variables.clone(), &parsed)?)
+        }
+        Some("roberta" | "xlm-roberta") if !tanh => {
+            let parsed: xlm_roberta::Config = filled(config, tanh)?;
+            Encoder::Roberta(XLMRobertaModel::new(&parsed, variables.pp("roberta"))?)
+        }
+        _ => return Err(none(config)),
+    })
+}
+
+fn with_layers(config: &Value, layers: usize) -> Value {
+    let mut config = config.clone();
+    config["num_hidden_layers"] = layers.into();
+    config
+}
+
+/// candle-transformers has its own names for two activations, and wants fields that configs may leave out.
+fn filled<T: DeserializeOwned>(config: &Value, tanh: bool) -> Result<T, EngineError> {
+    let mut value = config.clone();
     if tanh {
         value["hidden_act"] = "gelu".into();
     }
-    for (field, usual) in [("pad_token_id", serde_json::json!(0)), ("initializer_range", serde_json::json!(0.02))] {
+    let padding = if config["model_type"] == "bert" { 0 } else { 1 };
+    let usual = [
+        ("pad_token_id", json!(padding)),
+        ("initializer_range", json!(0.02)),
+        ("position_embedding_type", json!("absolute")),
+    ];
+    for (field, usual) in usual {
         if value[field].is_null() {
             value[field] = usual;
         }
     }
-    if value["is_decoder"] == true {
-        return Err(EngineError::Weights("candle-transformers has no causal BERT to compare with".into()));
-    }
-    let mut config: Config = serde_json::from_value(value).map_err(wrong)?;
-    if tanh {
-        config.hidden_act = HiddenAct::GeluApproximate;
-    }
-    Ok(config)
+    serde_json::from_value(value).map_err(wrong)
 }
 
 impl Predictor for Independent {

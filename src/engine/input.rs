@@ -8,14 +8,16 @@ use crate::task::Head;
 /// Refuses a batch that does not fit the model.
 ///
 /// # Errors
-/// A token, segment or label past the model's, a sequence without tokens or longer than its positions.
+/// A token, segment or label past the model's (a model without segments reads none), a sequence without tokens or longer than its positions.
 pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> Result<(), EngineError> {
     check_ids("token", &batch.input_ids, config.vocab_size)?;
-    check_ids("segment", &batch.token_type_ids, config.type_vocab_size)?;
+    if config.type_vocab_size > 0 {
+        check_ids("segment", &batch.token_type_ids, config.type_vocab_size)?;
+    }
     if batch.lengths().any(|length| length == 0) {
         return Err(EngineError::Input("a sequence has no tokens, expected at least one".into()));
     }
-    let (longest, limit) = (batch.lengths().max().unwrap_or(0), config.max_position_embeddings);
+    let (longest, limit) = (batch.lengths().max().unwrap_or(0), config.longest_sequence());
     if longest > limit {
         return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
     }

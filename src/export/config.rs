@@ -4,20 +4,20 @@
 //! labels are always written. And it may say `float16`, in which `transformers` 5 then loads our 32-bit weights.
 
 use super::ExportError;
+use crate::family::{self, FAMILIES, Family};
 use crate::task::{Head, Task};
 use serde_json::{Map, Value, json};
 
-/// Families that `transformers` has classes for: `model_type`, prefix of the class, prefix of the parameters.
-const FAMILIES: &[(&str, &str, &str)] = &[("bert", "Bert", "bert")];
+/// The family of a config.
+pub fn family(config: &Map<String, Value>) -> Result<&'static Family, ExportError> {
+    let found = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    let expected = || FAMILIES.iter().map(|family| format!("`{}`", family.model_type)).collect::<Vec<_>>().join(", ");
+    family::find(found).ok_or_else(|| ExportError::ModelType { found: found.to_string(), expected: expected() })
+}
 
 /// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM.
 pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<String>, ExportError> {
-    let found = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
-    let Some((_, class, _)) = FAMILIES.iter().find(|(model_type, _, _)| *model_type == found) else {
-        let expected =
-            FAMILIES.iter().map(|(model_type, _, _)| format!("`{model_type}`")).collect::<Vec<_>>().join(", ");
-        return Err(ExportError::ModelType { found: found.to_string(), expected });
-    };
+    let class = family(config)?.class;
     let head = match head {
         Head::Classification | Head::Regression => "ForSequenceClassification",
         Head::Span => "ForQuestionAnswering",
@@ -113,6 +113,9 @@ mod tests {
     #[test]
     fn an_unknown_family_is_named() {
         let error = finished(&checkpoint(json!({"model_type": "llama"})), find("rte").unwrap(), Head::Classification);
-        assert_eq!(error.unwrap_err().to_string(), "`model_type` is `llama`, expected one of `bert`");
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "`model_type` is `llama`, expected one of `bert`, `roberta`, `xlm-roberta`, `distilbert`, `electra`, `albert`"
+        );
     }
 }

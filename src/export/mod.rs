@@ -108,7 +108,7 @@ impl ExportError {
 /// Writes the model folder, replacing the files of an older one.
 pub fn write(folder: &Path, input: &ExportInput) -> Result<(), ExportError> {
     let config = config::finished(input.config, input.task, input.head())?;
-    let parameters = weights::named(input.parameters);
+    let parameters = weights::named(input.parameters, config::family(&config)?);
     weights::check_head(&parameters, &config, input.task, input.head())?;
     std::fs::create_dir_all(folder).map_err(ExportError::file(folder))?;
     write_json(&folder.join("config.json"), config)?;

@@ -1,11 +1,12 @@
 //! `model.safetensors`: the parameters by the names Hugging Face's classes have for them.
 //!
-//! An encoder's checkpoint may lack the prefix `bert.` (saved as `BertModel`) or spell LayerNorm `gamma` and `beta`
+//! An encoder's checkpoint may lack the family's prefix `bert.` (saved as `BertModel`) or spell LayerNorm `gamma` and `beta`
 //! (converted from TensorFlow); a fine-tuned one has the prefix and `weight`, `bias`. Tensors lie in the order of their
 //! names, and the header says `format: pt`, without which `transformers` refuses the file.
 
 use super::{ExportError, atomic, config};
 use crate::engine::NamedArray;
+use crate::family::{Family, Projection};
 use crate::task::{Head, Task};
 use safetensors::{Dtype, SafeTensorError, View, serialize_to_file};
 use serde_json::{Map, Value};
@@ -14,18 +15,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Parts of an encoder that belong under the family's prefix.
-const ENCODER_PARTS: [&str; 3] = ["embeddings.", "encoder.", "pooler."];
+const ENCODER_PARTS: [&str; 4] = ["embeddings.", "encoder.", "transformer.", "pooler."];
 
 /// Parameters by Hugging Face's name, in order.
 pub type Named<'a> = BTreeMap<String, &'a NamedArray>;
 
 /// The parameters under their names.
-pub fn named(parameters: &[NamedArray]) -> Named<'_> {
-    parameters.iter().map(|array| (hugging_face_name(&array.name), array)).collect()
+pub fn named<'a>(parameters: &'a [NamedArray], family: &Family) -> Named<'a> {
+    parameters.iter().map(|array| (hugging_face_name(&array.name, family), array)).collect()
 }
 
-fn hugging_face_name(name: &str) -> String {
-    let prefix = if ENCODER_PARTS.iter().any(|part| name.starts_with(part)) { "bert." } else { "" };
+fn hugging_face_name(name: &str, family: &Family) -> String {
+    let prefix = if ENCODER_PARTS.iter().any(|part| name.starts_with(part)) { family.prefix } else { "" };
     let spelt = match name.rsplit_once('.') {
         Some((path, "gamma")) => format!("{path}.weight"),
         Some((path, "beta")) => format!("{path}.bias"),
@@ -38,17 +39,15 @@ fn hugging_face_name(name: &str) -> String {
 /// numbers and only warn.
 pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task, head: Head) -> Result<(), ExportError> {
     let architecture = config::architecture(config, head)?.unwrap_or_else(|| "a BiLSTM over features".into());
-    let size = |key: &str| config.get(key).and_then(Value::as_u64).unwrap_or_default() as usize;
+    let family = config::family(config)?;
+    let size = |key| config.get(family.field(key)).and_then(Value::as_u64).unwrap_or_default() as usize;
     let inputs = if let Head::FeatureBased(how) = head { how.outputs() } else { size("hidden_size") };
-    let head = match head {
-        Head::Span => "qa_outputs",
-        Head::Pretraining => "cls.seq_relationship",
-        _ => "classifier",
-    };
+    let width = if family.projection == Projection::Never { "hidden_size" } else { "embedding_size" };
+    let head = family.classifier(head);
     let expected = [
         (format!("{head}.weight"), vec![task.num_labels(), inputs]),
         (format!("{head}.bias"), vec![task.num_labels()]),
-        ("bert.embeddings.word_embeddings.weight".to_string(), vec![size("vocab_size"), size("hidden_size")]),
+        (family.tensor("embeddings.word_embeddings.weight"), vec![size("vocab_size"), size(width)]),
     ];
     for (name, shape) in expected {
         let found = parameters.get(&name).map(|array| &array.shape);
@@ -98,6 +97,10 @@ mod tests {
     use crate::task::find;
     use serde_json::json;
 
+    fn bert() -> &'static Family {
+        crate::family::find("bert").unwrap()
+    }
+
     fn array(name: &str, shape: &[usize]) -> NamedArray {
         let count: usize = shape.iter().product();
         NamedArray {
@@ -109,12 +112,12 @@ mod tests {
 
     #[test]
     fn names_get_the_prefix_and_the_spelling_of_today() {
-        assert_eq!(hugging_face_name("embeddings.LayerNorm.gamma"), "bert.embeddings.LayerNorm.weight");
+        assert_eq!(hugging_face_name("embeddings.LayerNorm.gamma", bert()), "bert.embeddings.LayerNorm.weight");
         assert_eq!(
-            hugging_face_name("bert.encoder.layer.0.output.LayerNorm.beta"),
+            hugging_face_name("bert.encoder.layer.0.output.LayerNorm.beta", bert()),
             "bert.encoder.layer.0.output.LayerNorm.bias"
         );
-        assert_eq!(hugging_face_name("classifier.bias"), "classifier.bias");
+        assert_eq!(hugging_face_name("classifier.bias", bert()), "classifier.bias");
     }
 
     #[test]
@@ -122,7 +125,7 @@ mod tests {
         let config = json!({"model_type": "bert", "hidden_size": 4, "vocab_size": 3});
         let arrays = [array("classifier.weight", &[3, 4])];
         let error =
-            check_head(&named(&arrays), config.as_object().unwrap(), find("rte").unwrap(), Head::Classification);
+            check_head(&named(&arrays, bert()), config.as_object().unwrap(), find("rte").unwrap(), Head::Classification);
         assert_eq!(
             error.unwrap_err().to_string(),
             "parameter `classifier.weight` of BertForSequenceClassification: found [3, 4], expected shape [2, 4]"
@@ -134,9 +137,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a"), folder.path().join("b"));
         let mut arrays = vec![array("x.weight", &[2, 3]), array("a.bias", &[2]), array("z", &[1])];
-        write(&a, &named(&arrays)).unwrap();
+        write(&a, &named(&arrays, bert())).unwrap();
         arrays.reverse();
-        write(&b, &named(&arrays)).unwrap();
+        write(&b, &named(&arrays, bert())).unwrap();
         let bytes = std::fs::read(&a).unwrap();
         assert_eq!(bytes, std::fs::read(&b).unwrap());
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();

@@ -1,42 +1,154 @@
 //! Families of encoders: what differs between them, as data.
 //!
-//! A family says which `model_type` it is, how its tensors are called, and which tensors a checkpoint may carry that a
-//! fine-tuned model does not use. How the numbers are computed is the engines' business.
+//! All of them are one computation: embeddings, post-norm layers, and a head. A family says how its config fields and
+//! tensors are called, what its embeddings are made of, whether its layers share their parameters, and what stands between
+//! the encoder and the classifier. Everything is said against [`bert::BERT`]: parts that agree with it are taken over
+//! from there. How the numbers are computed is the engines' business.
+//!
+//! A family is a file here and its line in [`FAMILIES`].
 
+mod albert;
+mod bert;
+mod by_head;
 mod config;
+mod distilbert;
+mod electra;
+mod fields;
 mod parameters;
+mod roberta;
+mod xlm_roberta;
 
+use crate::task::Head;
+pub use by_head::ByHead;
 pub use config::{Activation, ConfigError, EncoderConfig};
-pub use parameters::{DIRECTIONS, Initial, Parameter, parameters};
+pub use parameters::{DIRECTIONS, Initial, Parameter, last_layer, parameters};
+
+/// Every family.
+pub const FAMILIES: &[Family] =
+    &[bert::BERT, roberta::ROBERTA, xlm_roberta::XLM_ROBERTA, distilbert::DISTILBERT, electra::ELECTRA, albert::ALBERT];
 
 /// A family of encoders.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Family {
     /// `model_type` of `config.json`.
     pub model_type: &'static str,
     /// Name for people.
     pub title: &'static str,
+    /// What it is beside BERT, in a few words.
+    pub about: &'static str,
+    /// Beginning of its classes' names in transformers: `Bert` of `BertForSequenceClassification`.
+    pub class: &'static str,
     /// Prefix of the encoder's tensors in a model with a head; bare in a model without one.
     pub prefix: &'static str,
+    /// Fields of `config.json` that are spelt otherwise: BERT's name, the family's.
+    pub fields: &'static [(&'static str, &'static str)],
+    /// Fields that must have one value, as JSON, because the other ones compute something else.
+    pub fixed: &'static [(&'static str, &'static str)],
+    /// Fields of its own that change nothing that is computed here.
+    pub descriptive: &'static [&'static str],
+    /// Parts of tensors' paths that are spelt otherwise: BERT's name, the family's, replaced one after another.
+    pub tensors: &'static [(&'static str, &'static str)],
     /// Beginnings of the names (without prefix) of tensors that a checkpoint may have and we do not use.
     pub unused: &'static [&'static str],
-    /// Class name in `config.json` per head: sequence classification, question answering.
-    pub architectures: [&'static str; 2],
+    /// Whether tokens of a second text have another segment embedding; else there are no segments at all.
+    pub segments: bool,
+    /// Whether a sequence's first position is the row after that of padding, and padding's id where the config has none.
+    pub positions_after_padding: Option<u64>,
+    /// Whether embeddings have a width of their own (`embedding_size`).
+    pub projection: Projection,
+    /// Epsilon of LayerNorm where it is a constant and no field.
+    pub layer_norm_eps: Option<f64>,
+    /// Whether all layers have the same parameters.
+    pub shared_layers: bool,
+    /// Between encoder and classifier of a sequence.
+    pub pooler: Pooler,
+    /// The same where one of several sequences is chosen.
+    pub choice_pooler: Pooler,
+    /// Dropout before each head's last layer; none, no dropout.
+    pub dropouts: ByHead<Option<DropoutField>>,
+    /// The tokenizer that is built where a checkpoint has no `tokenizer.json`.
+    pub vocabulary: Vocabulary,
 }
 
-/// Every family.
-pub const FAMILIES: &[Family] = &[BERT];
+/// Embeddings of a width of their own, projected to the hidden size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Projection {
+    /// They have the hidden size.
+    Never,
+    /// Where the two widths differ.
+    WhereWidthsDiffer,
+    /// Always.
+    Always,
+}
 
-/// BERT (Devlin et al. 2019): learned positions, segments, post-norm layers, tanh pooler.
-pub const BERT: Family = Family {
-    model_type: "bert",
-    title: "BERT",
-    prefix: "bert.",
-    unused: &["embeddings.position_ids", "cls.", "pooler.", "classifier.", "qa_outputs."],
-    architectures: ["BertForSequenceClassification", "BertForQuestionAnswering"],
-};
+/// The dense layer over the token that is read of a sequence: `activation(W x + b)`, then dropout and the classifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pooler {
+    /// Its tensors' path, complete.
+    pub path: &'static str,
+    /// Whether it was trained with the encoder, so that checkpoints have it; else it is new.
+    pub pretrained: bool,
+    /// Its activation.
+    pub activation: Activation,
+    /// Whether its input is dropped out as well as its output.
+    pub drops_input: bool,
+    /// The classifier's path.
+    pub classifier: &'static str,
+}
+
+/// A field of `config.json` that says a dropout.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutField {
+    /// Its name.
+    pub field: &'static str,
+    /// What transformers takes where it is absent or null; `None` for the dropout of hidden states.
+    pub otherwise: Option<f64>,
+}
+
+/// What a tokenizer is built from where there is no `tokenizer.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// `vocab.txt`: WordPiece as BERT has it.
+    WordPiece,
+    /// `vocab.json` and `merges.txt`: byte-level byte pairs as RoBERTa has them.
+    BytePairs,
+    /// Nothing: only `tokenizer.json` will do.
+    None,
+}
+
+impl Family {
+    /// The family's own name of a config field.
+    pub fn field(&self, name: &'static str) -> &'static str {
+        self.fields.iter().find(|(berts, _)| *berts == name).map_or(name, |(_, own)| own)
+    }
+
+    /// The family's own name of an encoder's tensor, prefix included.
+    pub fn tensor(&self, path: &str) -> String {
+        let renamed = |path: String, (berts, own): &(&str, &str)| path.replacen(berts, own, 1);
+        format!("{}{}", self.prefix, self.tensors.iter().fold(path.to_owned(), renamed))
+    }
+
+    /// What a head reads a sequence by; none where it reads every token.
+    pub fn pooler(&self, head: Head) -> Option<&Pooler> {
+        match head {
+            Head::Choice => Some(&self.choice_pooler),
+            head => head.pools().then_some(&self.pooler),
+        }
+    }
+
+    /// The tensors' path of a head's last layer.
+    pub fn classifier(&self, head: Head) -> &'static str {
+        match (head, self.pooler(head)) {
+            (Head::Classification | Head::Regression | Head::Choice, Some(pooler)) => pooler.classifier,
+            (head, _) => last_layer(head),
+        }
+    }
+}
 
 /// The family of a `model_type`.
 pub fn find(model_type: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.model_type == model_type)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! The parameters of a model with a head: names as in a Hugging Face checkpoint, shapes, and how they begin.
 //!
-//! The order is that of `named_parameters()` in transformers. Decay is decided by name, as in the released code:
-//! biases and LayerNorm parameters do not decay; embeddings do.
+//! The order is that of `named_parameters()` of BERT in transformers, whatever the family. Engines know a parameter by its
+//! path, which is BERT's name of it without prefix; files know it by its name, which is the family's. Decay is decided by
+//! path, as in the released code: biases and LayerNorm parameters do not decay; embeddings do.
 
-use super::EncoderConfig;
+use super::{EncoderConfig, Family};
 use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
 /// How a parameter begins where no checkpoint has it.
@@ -22,7 +23,9 @@ pub enum Initial {
 /// One trainable array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Path in the checkpoint.
+    /// What engines call it, in every family: `encoder.layer.0.output.dense.weight`, `pooler.dense.bias`, `classifier.weight`.
+    pub path: String,
+    /// Name in the checkpoint.
     pub name: String,
     /// Shape; dense weights are `[out, in]` as in PyTorch.
     pub shape: Vec<usize>,
@@ -35,7 +38,7 @@ pub struct Parameter {
 impl Parameter {
     /// Whether weight decay applies (`exclude_from_weight_decay` of the released optimizer, which searches the whole name).
     pub fn decays(&self) -> bool {
-        !self.name.contains("bias") && !self.name.contains("LayerNorm")
+        !self.path.contains("bias") && !self.path.contains("LayerNorm")
     }
 
     /// Whether it is trained under a head: of a frozen encoder, none is.
@@ -54,29 +57,36 @@ impl Parameter {
     }
 }
 
+/// The path of a head's last layer.
+pub fn last_layer(head: Head) -> &'static str {
+    match head {
+        Head::Span => "qa_outputs",
+        Head::Pretraining => "cls.seq_relationship",
+        _ => "classifier",
+    }
+}
+
 /// Every parameter of the encoder with a head of `num_labels` outputs, in order. A head that reads every token has no
 /// pooler; the decoder of pre-training is the table of word embeddings.
 pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<Parameter> {
-    let mut list = List { prefix: config.family.prefix.to_string(), all: Vec::new() };
+    let mut list = List { family: config.family, all: Vec::new() };
     list.embeddings(config);
-    (0..config.num_hidden_layers).for_each(|layer| list.layer(config, layer));
+    let layers = if config.family.shared_layers { 1 } else { config.num_hidden_layers };
+    (0..layers).for_each(|layer| list.layer(config, layer));
     let hidden = config.hidden_size;
-    if head.pools() {
-        list.dense("pooler.dense", hidden, hidden);
+    if let Some(pooler) = config.family.pooler(head) {
+        list.beside("pooler.dense", pooler.path, !pooler.pretrained, [hidden, hidden]);
     }
+    let mut inputs = hidden;
     match head {
-        Head::Classification | Head::Regression | Head::Choice | Head::Tokens => {
-            list.head(|list| list.dense("classifier", num_labels, hidden));
+        Head::Pretraining => list.of_the_head(|list| list.masked_words(config)),
+        Head::FeatureBased(how) => {
+            list.of_the_head(|list| list.feature_based(config, how));
+            inputs = how.outputs();
         }
-        Head::FeatureBased(how) => list.head(|list| list.feature_based(config, how, num_labels)),
-        Head::Span => list.head(|list| list.dense("qa_outputs", num_labels, hidden)),
-        Head::Pretraining => list.head(|list| {
-            list.push("cls.predictions.bias", &[config.vocab_size], Initial::Zero);
-            list.dense("cls.predictions.transform.dense", hidden, hidden);
-            list.layer_norm("cls.predictions.transform.LayerNorm", hidden);
-            list.dense("cls.seq_relationship", num_labels, hidden);
-        }),
+        _ => {}
     }
+    list.beside(last_layer(head), config.family.classifier(head), true, [num_labels, inputs]);
     list.all
 }
 
@@ -84,27 +94,33 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
 pub const DIRECTIONS: [&str; 2] = ["", "_reverse"];
 
 struct List {
-    prefix: String,
+    family: &'static Family,
     all: Vec<Parameter>,
 }
 
 impl List {
-    fn push(&mut self, name: &str, shape: &[usize], initial: Initial) {
-        let name = format!("{}{name}", self.prefix);
-        self.all.push(Parameter { name, shape: shape.to_vec(), initial, head: false });
+    /// One of the encoder's.
+    fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
+        let name = self.family.tensor(path);
+        self.all.push(Parameter { path: path.into(), name, shape: shape.to_vec(), initial, head: false });
     }
 
     fn embeddings(&mut self, config: &EncoderConfig) {
-        let hidden = config.hidden_size;
-        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, hidden], Initial::Normal);
-        self.push("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden], Initial::Normal);
-        self.push("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden], Initial::Normal);
-        self.layer_norm("embeddings.LayerNorm", hidden);
+        let width = config.embedding_size;
+        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, width], Initial::Normal);
+        self.push("embeddings.position_embeddings.weight", &[config.max_position_embeddings, width], Initial::Normal);
+        if config.type_vocab_size > 0 {
+            self.push("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, width], Initial::Normal);
+        }
+        self.layer_norm("embeddings.LayerNorm", width);
+        if config.projects() {
+            self.dense("embeddings_project", config.hidden_size, width);
+        }
     }
 
     fn layer(&mut self, config: &EncoderConfig, layer: usize) {
         let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-        let path = format!("encoder.layer.{layer}");
+        let path = config.layer_path(layer);
         for projection in ["query", "key", "value"] {
             self.dense(&format!("{path}.attention.self.{projection}"), hidden, hidden);
         }
@@ -125,8 +141,17 @@ impl List {
         self.push(&format!("{path}.bias"), &[hidden], Initial::Zero);
     }
 
-    /// A mix of states where they are weighted, the BiLSTM, and the classifier of its output.
-    fn feature_based(&mut self, config: &EncoderConfig, how: FeatureBased, num_labels: usize) {
+    /// Parameters of the head, whose names are their paths.
+    fn of_the_head(&mut self, parameters: impl FnOnce(&mut List)) {
+        let first = self.all.len();
+        parameters(self);
+        for parameter in &mut self.all[first..] {
+            (parameter.name, parameter.head) = (parameter.path.clone(), true);
+        }
+    }
+
+    /// A mix of states where they are weighted, and the BiLSTM.
+    fn feature_based(&mut self, config: &EncoderConfig, how: FeatureBased) {
         let (layers, hidden) = (config.num_hidden_layers, config.hidden_size);
         if how.kind.is_weighted() {
             self.push("mix.weights", &[how.kind.states(layers).len()], Initial::Zero);
@@ -137,7 +162,6 @@ impl List {
             let inputs = how.inputs(layer, layers, hidden);
             DIRECTIONS.iter().for_each(|direction| self.lstm(&format!("l{layer}{direction}"), inputs, how));
         }
-        self.dense("classifier", num_labels, how.outputs());
     }
 
     /// One direction of a layer, named and begun as PyTorch's; rows are those of the gates i, f, g and o.
@@ -149,12 +173,20 @@ impl List {
         self.push(&format!("lstm.bias_hh_{which}"), &[4 * units], initial);
     }
 
-    /// The head stands beside the encoder, without its prefix.
-    fn head(&mut self, parameters: impl FnOnce(&mut List)) {
-        let prefix = std::mem::take(&mut self.prefix);
+    /// The head of masked words, named as in BERT.
+    fn masked_words(&mut self, config: &EncoderConfig) {
+        let hidden = config.hidden_size;
+        self.push("cls.predictions.bias", &[config.vocab_size], Initial::Zero);
+        self.dense("cls.predictions.transform.dense", hidden, hidden);
+        self.layer_norm("cls.predictions.transform.LayerNorm", hidden);
+    }
+
+    /// A dense layer after the encoder, whose name is given complete.
+    fn beside(&mut self, path: &str, name: &str, head: bool, [outputs, inputs]: [usize; 2]) {
         let first = self.all.len();
-        parameters(self);
-        self.all[first..].iter_mut().for_each(|parameter| parameter.head = true);
-        self.prefix = prefix;
+        self.dense(path, outputs, inputs);
+        for (parameter, kind) in self.all[first..].iter_mut().zip(["weight", "bias"]) {
+            (parameter.name, parameter.head) = (format!("{name}.{kind}"), head);
+        }
     }
 }

@@ -16,6 +16,9 @@ pub(super) const INDEX: &str = "model.safetensors.index.json";
 /// What a model may have beside its config and weights.
 pub(super) const OPTIONAL: [&str; 3] = ["tokenizer.json", "vocab.txt", "tokenizer_config.json"];
 
+/// What makes a tokenizer of byte pairs; asked for only where a model has neither `tokenizer.json` nor `vocab.txt`.
+pub(super) const BYTE_PAIRS: [&str; 2] = ["vocab.json", "merges.txt"];
+
 /// Weights in formats that are not read, the likeliest first.
 const OTHER_FORMATS: &[&str] = &[
     "pytorch_model.bin",
@@ -40,6 +43,8 @@ pub struct CheckpointFiles {
     pub vocab: Option<Fetched>,
     /// `tokenizer_config.json`.
     pub tokenizer_config: Option<Fetched>,
+    /// `vocab.json` and `merges.txt`, where the model has neither of the first two.
+    pub byte_pairs: Option<[Fetched; 2]>,
     /// All of the above and the index of the shards, for the record.
     pub all: Vec<Fetched>,
 }
@@ -70,10 +75,22 @@ fn assemble(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> 
     let optional = |file| hub.fetch_optional(repository, file, observer);
     let [tokenizer_json, vocab, tokenizer_config] =
         [optional(OPTIONAL[0])?, optional(OPTIONAL[1])?, optional(OPTIONAL[2])?];
+    let other = tokenizer_json.is_none() && vocab.is_none();
+    let [vocab_json, merges] = if other { [optional(BYTE_PAIRS[0])?, optional(BYTE_PAIRS[1])?] } else { [None, None] };
+    let byte_pairs = vocab_json.zip(merges).map(<[Fetched; 2]>::from);
     let (index, weights) = find_weights(hub, repository, observer)?;
     let small = [&tokenizer_json, &vocab, &tokenizer_config, &index].into_iter().flatten();
+    let small = small.chain(byte_pairs.iter().flatten());
     let all = std::iter::once(&config).chain(small).chain(&weights).cloned().collect();
-    Ok(CheckpointFiles { config, weights, tokenizer_json, vocab, tokenizer_config, all })
+    Ok(CheckpointFiles { config, weights, tokenizer_json, vocab, tokenizer_config, byte_pairs, all })
+}
+
+impl CheckpointFiles {
+    /// Those that make the tokenizer.
+    pub fn tokenizer(&self) -> impl Iterator<Item = &Fetched> {
+        let usual = [&self.tokenizer_json, &self.vocab, &self.tokenizer_config].into_iter().flatten();
+        usual.chain(self.byte_pairs.iter().flatten())
+    }
 }
 
 /// Fetches the safetensors files of a model: one, or its shards in the order of their names.

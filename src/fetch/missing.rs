@@ -4,7 +4,7 @@
 //! the rest. A size that cannot be had is said to be unknown, with the reason; after the first question that no server
 //! answered no further one is sent, because a plan must not wait for a network that is not there.
 
-use super::checkpoint::{INDEX, OPTIONAL, WEIGHTS, shard_names};
+use super::checkpoint::{BYTE_PAIRS, INDEX, OPTIONAL, WEIGHTS, shard_names};
 use super::{FetchError, Hub, Repository, is_local_checkpoint};
 use crate::event::Silent;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +35,18 @@ enum Answer {
     Unknown(String),
 }
 
+impl Answer {
+    fn missing(self, repository: &Repository, name: &str) -> Option<Missing> {
+        let size = match self {
+            // What is wrong with an absent file is said of the run that needs it.
+            Answer::Here | Answer::Absent => return None,
+            Answer::Size(size) => Ok(size),
+            Answer::Unknown(reason) => Err(reason),
+        };
+        Some(Missing { repository: repository.clone(), name: name.to_string(), size })
+    }
+}
+
 impl<'a> Sizes<'a> {
     /// `here` is offline, `hub` whatever the user allows.
     pub fn new(here: &'a dyn Hub, hub: &'a dyn Hub) -> Self {
@@ -43,13 +55,7 @@ impl<'a> Sizes<'a> {
 
     /// A file, unless it is here.
     pub fn file(&self, repository: &Repository, name: &str) -> Option<Missing> {
-        let size = match self.asked(repository, name) {
-            // What is wrong with an absent file is said of the run that needs it.
-            Answer::Here | Answer::Absent => return None,
-            Answer::Size(size) => Ok(size),
-            Answer::Unknown(reason) => Err(reason),
-        };
-        Some(Missing { repository: repository.clone(), name: name.to_string(), size })
+        self.asked(repository, name).missing(repository, name)
     }
 
     /// The files of a model that are not here. One that a model may lack is listed only if the hub has it.
@@ -57,8 +63,11 @@ impl<'a> Sizes<'a> {
         if is_local_checkpoint(&repository.name) {
             return Vec::new();
         }
-        let optional = OPTIONAL.iter().filter_map(|name| self.file(repository, name));
         let mut files: Vec<Missing> = self.file(repository, "config.json").into_iter().collect();
+        let usual = OPTIONAL.map(|name| (name, self.asked(repository, name)));
+        let none = usual[..2].iter().all(|(_, answer)| matches!(answer, Answer::Absent));
+        let others = BYTE_PAIRS.into_iter().filter(|_| none).map(|name| (name, self.asked(repository, name)));
+        let optional = usual.into_iter().chain(others).filter_map(|(name, answer)| answer.missing(repository, name));
         files.extend(optional.filter(|file| file.size.is_ok()));
         files.extend(self.weights(repository));
         files

@@ -3,12 +3,13 @@
 //! Runs of a grid differ in recipe and seed only; what they share is prepared once and kept for the next run.
 
 use crate::dataset::{self, DatasetError, Example, Location, Origin, Rows, SplitFile};
-use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, cached_split};
+use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, TokenizerFiles, cached_split};
 use crate::engine::EngineError;
+use crate::engine::fast::cuda;
 use crate::event::{Event, Observer};
-use crate::family::{ConfigError, EncoderConfig};
+use crate::family::{ConfigError, EncoderConfig, Family};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
-use crate::plan::Run;
+use crate::plan::{CPU, Run};
 use crate::task::{Split, SplitRole};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -116,7 +117,8 @@ impl<'a> Inputs<'a> {
         split: &'static Split,
     ) -> Result<PreparedSplit, InputError> {
         let (location, _) = self.locate(run, split)?;
-        self.read(run, split, location, &tokenizer(files)?, &EncodeSettings::from(&run.recipe))
+        let (config, _) = read_config(run, files)?;
+        self.read(run, split, location, &tokenizer(files, config.family)?, &EncodeSettings::from(&run.recipe))
     }
 
     /// Everything small and everything that can fail comes before the weights, which are the long download.
@@ -132,8 +134,9 @@ impl<'a> Inputs<'a> {
         let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
         let (config, config_text) = read_config(run, &checkpoint)?;
-        settings.check_positions(config.max_position_embeddings)?;
-        let tokenizer = tokenizer(&checkpoint)?;
+        settings.check_positions(config.longest_sequence())?;
+        check_device(run, &config)?;
+        let tokenizer = tokenizer(&checkpoint, config.family)?;
         tokenizer.check_vocab_size(config.vocab_size)?;
         let read = |(split, location)| self.read(run, split, location, &tokenizer, settings);
         let splits = located.into_iter().map(read).collect::<Result<_, _>>()?;
@@ -179,14 +182,31 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// What a GPU cannot compute is said before anything is encoded.
+fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
+    if run.device == CPU {
+        return Ok(());
+    }
+    let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
+    cuda::engine::check(config, run.task.head).map_err(named)
+}
+
 fn is_local(path: &str) -> bool {
     ["./", "../", "/"].iter().any(|prefix| path.starts_with(prefix))
 }
 
-fn tokenizer(files: &CheckpointFiles) -> Result<Tokenizer, EncodeError> {
+/// The tokenizer of a checkpoint of a family.
+fn tokenizer(files: &CheckpointFiles, family: &Family) -> Result<Tokenizer, EncodeError> {
     let path = |file: &Option<Fetched>| file.as_ref().map(|file| file.path.clone());
     let [json, vocab, config] = [&files.tokenizer_json, &files.vocab, &files.tokenizer_config].map(path);
-    Tokenizer::from_files(json.as_deref(), vocab.as_deref(), config.as_deref())
+    let byte_pairs = files.byte_pairs.as_ref().map(|[vocab, merges]| (vocab.path.as_path(), merges.path.as_path()));
+    let files = TokenizerFiles {
+        tokenizer_json: json.as_deref(),
+        vocab: vocab.as_deref(),
+        tokenizer_config: config.as_deref(),
+        byte_pairs,
+    };
+    Tokenizer::of(&files, family.vocabulary)
 }
 
 fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, String), InputError> {

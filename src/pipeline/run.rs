@@ -171,9 +171,8 @@ fn write_model(
 ) -> Result<(), RunError> {
     let config = serde_json::from_str(&prepared.config_text).expect("the config was read before");
     let files = &prepared.checkpoint;
-    let named = [&files.tokenizer_json, &files.vocab, &files.tokenizer_config].into_iter().flatten();
     let tokenizer: Vec<TokenizerFile> =
-        named.map(|file| TokenizerFile { name: file.name.clone(), path: file.path.clone() }).collect();
+        files.tokenizer().map(|file| TokenizerFile { name: file.name.clone(), path: file.path.clone() }).collect();
     let parameters = engine.parameters().map_err(TrainError::from)?;
     let input = ExportInput { config: &config, task: run.task, parameters: &parameters, tokenizer: &tokenizer, record };
     Ok(export::write(folder, &input)?)

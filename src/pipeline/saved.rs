@@ -95,7 +95,7 @@ impl Saved {
         Ok(Saved { run, folder, files })
     }
 
-    /// Recomputes the dev predictions by candle-transformers' BERT and holds them against ours.
+    /// Recomputes the dev predictions by candle-transformers and holds them against ours.
     ///
     /// # Errors
     /// Rows or a model that cannot be read.

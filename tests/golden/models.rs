@@ -7,7 +7,7 @@ use repro::encode::{Batch, Targets, UNLABELLED};
 use repro::engine::reference::Reference;
 use repro::engine::weights::{HeadSource, load};
 use repro::engine::{self, Engine, Logits, NamedArray, Precision, Processor, StepPart, Update};
-use repro::family::{EncoderConfig, parameters};
+use repro::family::{ConfigError, EncoderConfig, Parameter, parameters};
 use repro::plan::EngineKind;
 use repro::task::Head;
 use safetensors::SafeTensors;
@@ -66,15 +66,18 @@ impl Case {
             serde_json::from_str(&std::fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
         let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
         let labels = serde_json::from_str::<Value>(&text).unwrap()["num_labels"].as_u64().unwrap() as usize;
-        let head = match expected["class"].as_str().unwrap() {
-            "BertForSequenceClassification" if labels == 1 => Head::Regression,
-            "BertForSequenceClassification" => Head::Classification,
-            "BertForQuestionAnswering" => Head::Span,
-            "BertForTokenClassification" => Head::Tokens,
-            "BertForPreTraining" => Head::Pretraining,
+        let head = match expected["class"].as_str().unwrap().split_once("For").unwrap().1 {
+            "SequenceClassification" if labels == 1 => Head::Regression,
+            "SequenceClassification" => Head::Classification,
+            "QuestionAnswering" => Head::Span,
+            "TokenClassification" => Head::Tokens,
+            "PreTraining" => Head::Pretraining,
             _ => return None,
         };
-        let config = EncoderConfig::parse(&text).unwrap();
+        let config = match EncoderConfig::parse(&text) {
+            Err(ConfigError::ModelType { .. }) => return None,
+            config => config.unwrap(),
+        };
         let parameters = parameters(&config, head, labels);
         let weights = [folder.join("model.safetensors")];
         let loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint).unwrap();
@@ -99,6 +102,7 @@ impl Case {
     }
 
     fn check(&self) {
+        self.decay();
         self.hidden_states();
         for engine in EngineKind::ALL {
             self.forward(engine);
@@ -108,6 +112,15 @@ impl Case {
             }
             self.extra_losses(engine);
         }
+    }
+
+    fn decay(&self) {
+        let mut expected = names(&self.expected["decay"]);
+        let decaying = parameters(&self.config, self.head, self.num_labels).into_iter().filter(Parameter::decays);
+        let mut found: Vec<String> = decaying.map(|parameter| parameter.name).collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{}: parameters that decay", self.name);
     }
 
     /// The rows of a step, packed: padding is left out.
@@ -134,7 +147,9 @@ impl Case {
             }
             Head::Choice | Head::FeatureBased(_) => unreachable!("no case has this head"),
         };
-        let (input_ids, token_type_ids) = (keep("input_ids"), keep("token_type_ids"));
+        let input_ids = keep("input_ids");
+        let segments = batches.contains_key(&format!("step{step}.token_type_ids"));
+        let token_type_ids = if segments { keep("token_type_ids") } else { vec![0; input_ids.len()] };
         Batch { input_ids, token_type_ids, cumulative_lengths, targets }
     }
 

@@ -117,7 +117,7 @@ fn saved_padding_and_truncation_do_not_show() {
 
 #[test]
 fn a_checkpoint_without_tokenizer_files_is_an_error() {
-    assert!(matches!(Tokenizer::from_files(None, None, None), Err(EncodeError::NoTokenizer)));
+    assert!(matches!(Tokenizer::from_files(None, None, None), Err(EncodeError::NoTokenizer(_))));
 }
 
 #[test]

@@ -10,8 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A golden model and a task with its head.
-const CASES: [(&str, &str); 4] =
-    [("bert_cls2", "rte"), ("bert_cls3", "mnli"), ("bert_regression", "stsb"), ("bert_qa", "squad")];
+const CASES: [(&str, &str); 8] = [
+    ("bert_cls2", "rte"),
+    ("bert_cls3", "mnli"),
+    ("bert_regression", "stsb"),
+    ("bert_qa", "squad"),
+    ("roberta_cls2", "rte"),
+    ("roberta_qa", "squad"),
+    ("distilbert_cls2", "rte"),
+    ("electra_cls3", "mnli"),
+];
 
 fn from_environment(variable: &str, default: &str) -> PathBuf {
     std::env::var_os(variable).map_or(PathBuf::from(default), PathBuf::from)
@@ -52,9 +60,12 @@ fn export(golden: &Path, task: &str, folder: &Path) -> PathBuf {
     let hub = from_environment("REPRO_HUB", "data/hub").join("models/sentence-transformers/all-MiniLM-L6-v2");
     let names = ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"];
     let files = names.map(|name| TokenizerFile { name: name.into(), path: hub.join(name) });
-    let tokenizer: Vec<_> = files.into_iter().filter(|file| file.path.exists()).collect();
+    // WordPiece for all but RoBERTa, which transformers would look up in another way.
+    let config = config(&golden.join("config.json"));
+    let has = |file: &TokenizerFile| file.path.exists() && config["model_type"] != "roberta";
+    let tokenizer: Vec<_> = files.into_iter().filter(has).collect();
     let input = ExportInput {
-        config: &config(&golden.join("config.json")),
+        config: &config,
         task: find(task).unwrap(),
         parameters: &arrays(&golden.join("model.safetensors")),
         tokenizer: &tokenizer,
@@ -62,11 +73,11 @@ fn export(golden: &Path, task: &str, folder: &Path) -> PathBuf {
     };
     write(folder, &input).unwrap();
     let batch = arrays(&golden.join("batches.safetensors"));
-    let inputs = ["input_ids", "attention_mask", "token_type_ids"].map(|name| {
-        let array = batch.iter().find(|array| array.name == format!("step0.{name}")).unwrap();
-        (name.to_string(), rows(array, true))
+    let inputs = ["input_ids", "attention_mask", "token_type_ids"].into_iter().filter_map(|name| {
+        let array = batch.iter().find(|array| array.name == format!("step0.{name}"))?;
+        Some((name.to_string(), rows(array, true)))
     });
-    let mut cases = Map::from_iter([("inputs".to_string(), Value::Object(inputs.into_iter().collect()))]);
+    let mut cases = Map::from_iter([("inputs".to_string(), Value::Object(inputs.collect()))]);
     let forward = arrays(&golden.join("forward.safetensors"));
     let logits = forward.iter().filter(|array| array.name.ends_with("logits"));
     cases.extend(logits.map(|array| (array.name.clone(), rows(array, false))));

@@ -1,5 +1,6 @@
 //! What a user sees: one binary of integration tests, a file per subject.
 
+mod albert;
 mod answers;
 mod bench;
 mod check;

@@ -5,7 +5,7 @@
 //! stays zero, since its gradient is.
 
 use crate::engine::NamedArray;
-use crate::family::{DIRECTIONS, EncoderConfig, Parameter, parameters};
+use crate::family::{DIRECTIONS, EncoderConfig, Parameter, last_layer, parameters};
 use crate::task::{Head, LSTM_LAYERS};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,7 +31,7 @@ pub struct Norm {
     pub bias: Range<usize>,
 }
 
-/// The ranges of one encoder layer.
+/// The ranges of one encoder layer, which other layers may share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// Query, key and value as one dense layer `[3 H, H]`.
@@ -48,17 +48,26 @@ pub struct Layer {
     pub output_norm: Norm,
 }
 
-/// The ranges of the embeddings.
+impl Layer {
+    /// From its first value to its last.
+    fn range(&self) -> Range<usize> {
+        self.query_key_value.weight.start..self.output_norm.bias.end
+    }
+}
+
+/// The ranges of the embeddings, E wide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Embeddings {
-    /// `[vocabulary, H]`.
+    /// `[vocabulary, E]`.
     pub words: Range<usize>,
-    /// `[positions, H]`.
+    /// `[positions, E]`.
     pub positions: Range<usize>,
-    /// `[segments, H]`.
+    /// `[segments, E]`; empty where there are none.
     pub segments: Range<usize>,
     /// Their LayerNorm.
     pub norm: Norm,
+    /// Between them and the first layer `[H, E]`, in families that factorise them.
+    pub projection: Option<Dense>,
 }
 
 /// The ranges of the masked words' head; its decoder is the table of word embeddings.
@@ -103,6 +112,8 @@ pub struct FlatLayout {
     pub embeddings: Embeddings,
     /// Encoder layers.
     pub layers: Vec<Layer>,
+    /// All values of a layer, where all layers share them.
+    pub shared_layer: Option<Range<usize>>,
     /// Pooler; none under a head that reads every token.
     pub pooler: Option<Dense>,
     /// Classifier, span head, or the next sentence's.
@@ -128,25 +139,21 @@ impl FlatLayout {
         for group in groups(&parameters) {
             len = usize::next_multiple_of(len, ALIGNMENT);
             for parameter in group {
-                ranges.insert(&parameter.name, len..len + parameter.len());
+                ranges.insert(&parameter.path, len..len + parameter.len());
                 len += parameter.len();
             }
         }
-        let place = |path: &str| {
-            let inside = format!("{}{path}", config.family.prefix);
-            ranges.get(inside.as_str()).or_else(|| ranges.get(path)).cloned()
-        };
+        let place = |path: &str| ranges.get(path).cloned();
         let places = Places { place: &place };
+        let layers: Vec<Layer> =
+            (0..config.num_hidden_layers).map(|layer| places.layer(&config.layer_path(layer))).collect();
         FlatLayout {
             len: len.next_multiple_of(ALIGNMENT),
             embeddings: places.embeddings(),
-            layers: (0..config.num_hidden_layers).map(|layer| places.layer(layer)).collect(),
-            pooler: place("pooler.dense.weight").map(|_| places.dense("pooler.dense")),
-            head: places.dense(match head {
-                Head::Span => "qa_outputs",
-                Head::Pretraining => "cls.seq_relationship",
-                _ => "classifier",
-            }),
+            shared_layer: layers.first().filter(|_| config.family.shared_layers).map(Layer::range),
+            layers,
+            pooler: places.optional_dense("pooler.dense"),
+            head: places.dense(last_layer(head)),
             masked: (head == Head::Pretraining).then(|| places.masked()),
             lstm: if head.freezes_encoder() {
                 (0..LSTM_LAYERS).map(|layer| places.lstm(layer)).collect()
@@ -155,7 +162,7 @@ impl FlatLayout {
             },
             mix: place("mix.scale").map(|gamma| Mix { weights: places.range("mix.weights"), gamma }),
             trained_under: head,
-            entries: parameters.iter().map(|parameter| (parameter.clone(), ranges[&*parameter.name].clone())).collect(),
+            entries: parameters.iter().map(|parameter| (parameter.clone(), ranges[&*parameter.path].clone())).collect(),
         }
     }
 
@@ -220,7 +227,7 @@ fn groups(parameters: &[Parameter]) -> Vec<Vec<&Parameter>> {
     let mut groups: Vec<Vec<&Parameter>> = Vec::new();
     let mut fused: HashMap<(&str, &str), usize> = HashMap::new();
     for parameter in parameters {
-        let Some(key) = fused_with(&parameter.name) else {
+        let Some(key) = fused_with(&parameter.path) else {
             groups.push(vec![parameter]);
             continue;
         };
@@ -239,7 +246,7 @@ fn fused_with(name: &str) -> Option<(&str, &str)> {
     rest.split_once('.').map(|(_, kind)| (layer, kind))
 }
 
-/// Looks parameters up by their paths in the checkpoint.
+/// Looks parameters up by their paths.
 struct Places<'a> {
     place: &'a dyn Fn(&str) -> Option<Range<usize>>,
 }
@@ -253,6 +260,10 @@ impl Places<'_> {
         Dense { weight: self.range(&format!("{path}.weight")), bias: self.range(&format!("{path}.bias")) }
     }
 
+    fn optional_dense(&self, path: &str) -> Option<Dense> {
+        (self.place)(&format!("{path}.weight")).map(|_| self.dense(path))
+    }
+
     fn norm(&self, path: &str) -> Norm {
         Norm { weight: self.range(&format!("{path}.weight")), bias: self.range(&format!("{path}.bias")) }
     }
@@ -261,13 +272,13 @@ impl Places<'_> {
         Embeddings {
             words: self.range("embeddings.word_embeddings.weight"),
             positions: self.range("embeddings.position_embeddings.weight"),
-            segments: self.range("embeddings.token_type_embeddings.weight"),
+            segments: (self.place)("embeddings.token_type_embeddings.weight").unwrap_or_default(),
             norm: self.norm("embeddings.LayerNorm"),
+            projection: self.optional_dense("embeddings_project"),
         }
     }
 
-    fn layer(&self, layer: usize) -> Layer {
-        let path = format!("encoder.layer.{layer}");
+    fn layer(&self, path: &str) -> Layer {
         Layer {
             query_key_value: self.fused(&format!("{path}.attention.self")),
             attention_output: self.dense(&format!("{path}.attention.output.dense")),

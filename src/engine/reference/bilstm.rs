@@ -13,7 +13,7 @@ use super::model::Forward;
 use super::ops::{linear, softmax};
 use crate::engine::dropout::Site;
 use crate::family::DIRECTIONS;
-use crate::task::{FeatureBased, FeatureKind, LSTM_LAYERS};
+use crate::task::{FeatureBased, FeatureKind, Head, LSTM_LAYERS};
 use candle_core::{IndexOp, Result, Tensor};
 
 impl Forward<'_> {
@@ -24,10 +24,10 @@ impl Forward<'_> {
             let [forward, backward] = [false, true].map(|reverse| self.lstm(layer, reverse, &hidden));
             hidden = Tensor::cat(&[forward?, backward?], 1)?; // [T, 2 R]
             let (site, dropout) = match layer + 1 {
-                LSTM_LAYERS => (Site::Classifier, self.config.classifier_dropout),
+                LSTM_LAYERS => (Site::Classifier, self.config.head_dropout(Head::FeatureBased(how))),
                 _ => (Site::LstmOutput(layer), self.config.hidden_dropout_prob),
             };
-            let first = self.masks.map_or(0, |masks| masks.first_token * how.outputs());
+            let first = self.masks.map_or(0, |masks| masks.first_token);
             hidden = self.dropout(&hidden, site, dropout, first)?;
         }
         self.weights.linear("classifier", &hidden)

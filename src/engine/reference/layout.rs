@@ -4,6 +4,7 @@
 //! B sequences, T tokens of all of them, L the longest of the batch.
 
 use crate::encode::Batch;
+use crate::family::EncoderConfig;
 use candle_core::{Device, Result, Tensor};
 
 /// Index tensors of a batch, made once and used by every layer.
@@ -18,7 +19,7 @@ pub struct Layout {
     pub to_rows: Tensor,
     /// 0 for a sequence's own keys, minus infinity past its end: `[B, 1, 1, L]`.
     pub key_mask: Tensor,
-    /// Position of each token in its sequence, `[T]`.
+    /// Row of each token's position, `[T]`.
     pub position_ids: Tensor,
     /// For a causal model, minus infinity where a key is later than the query: `[1, 1, L, L]`.
     pub causal_mask: Option<Tensor>,
@@ -28,7 +29,8 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a batch on a device.
-    pub fn new(batch: &Batch, causal: bool, device: &Device) -> Result<Layout> {
+    pub fn new(batch: &Batch, config: &EncoderConfig, device: &Device) -> Result<Layout> {
+        let causal = config.causal;
         let lengths: Vec<usize> = batch.lengths().collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let sequences = lengths.len();
@@ -38,7 +40,7 @@ impl Layout {
             to_rectangle: Tensor::new(rectangle(starts, &lengths, longest), device)?,
             to_rows: Tensor::new(rows(&lengths, longest), device)?,
             key_mask: mask,
-            position_ids: Tensor::new(positions(&lengths), device)?,
+            position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
             read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, causal), device)?,
             lengths,
@@ -93,8 +95,8 @@ fn rows(lengths: &[usize], longest: usize) -> Vec<u32> {
     sequences.flat_map(|(b, length)| (0..*length).map(move |at| (b * longest + at) as u32)).collect()
 }
 
-fn positions(lengths: &[usize]) -> Vec<u32> {
-    lengths.iter().flat_map(|length| 0..*length as u32).collect()
+fn positions(lengths: &[usize], first: u32) -> Vec<u32> {
+    lengths.iter().flat_map(|length| first..first + *length as u32).collect()
 }
 
 fn key_mask(lengths: &[usize], longest: usize) -> Vec<f32> {

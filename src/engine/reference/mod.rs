@@ -5,6 +5,7 @@
 
 pub mod adam;
 mod bilstm;
+mod heads;
 mod layout;
 mod loss;
 mod model;
@@ -80,11 +81,10 @@ impl Reference {
     }
 
     fn weights(&self, graph: bool) -> Weights {
-        let bare = |name: &str| name.strip_prefix(self.config.family.prefix).unwrap_or(name).to_string();
         let tensor = |(parameter, var): (&Parameter, &Var)| {
             let trained = graph && parameter.is_trained(self.head);
             let tensor = if trained { var.as_tensor().clone() } else { var.as_detached_tensor() };
-            (bare(&parameter.name), tensor)
+            (parameter.path.clone(), tensor)
         };
         Weights { tensors: self.parameters.iter().zip(&self.variables).map(tensor).collect() }
     }
@@ -101,12 +101,7 @@ impl Reference {
         batch: &Batch,
         masks: Option<Masks>,
     ) -> Result<Forward<'a>, EngineError> {
-        Ok(Forward {
-            config: &self.config,
-            weights,
-            masks,
-            layout: Layout::new(batch, self.config.causal, &Device::Cpu)?,
-        })
+        Ok(Forward { config: &self.config, weights, masks, layout: Layout::new(batch, &self.config, &Device::Cpu)? })
     }
 
     /// Head outputs, and the loss where targets are known.
@@ -118,15 +113,17 @@ impl Reference {
     ) -> Result<(Outputs, Option<Tensor>), EngineError> {
         let hidden = || forward.encode(batch);
         let outputs = match self.head {
-            Head::Span => Outputs::Spans(forward.spans(&hidden()?)?),
-            Head::Tokens => Outputs::Tokens(forward.tokens(&hidden()?)?),
+            Head::Span => Outputs::Spans(forward.every_token(&hidden()?, self.head)?),
+            Head::Tokens => Outputs::Tokens(forward.every_token(&hidden()?, self.head)?),
             Head::FeatureBased(how) => {
                 // A frozen encoder has no dropout, in training either.
                 let states = self.forward(forward.weights, batch, None)?.hidden_states(batch)?;
                 Outputs::Tokens(forward.feature_based(how, &states)?)
             }
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(forward.classify(&hidden()?)?),
+            Head::Classification | Head::Regression | Head::Choice => {
+                Outputs::Sequences(forward.classify(&hidden()?, self.head)?)
+            }
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
         Ok((outputs, loss))

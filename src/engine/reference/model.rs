@@ -1,11 +1,12 @@
-//! BERT's forward pass (Devlin et al. 2019, Section 3; modeling.py of the released code), said in the plainest way.
+//! BERT's forward pass (Devlin et al. 2019, Section 3; modeling.py of the released code), said in the plainest way, and with
+//! it that of every family that is the same encoder with other data.
 //!
-//! B sequences, T tokens of all of them, H hidden size, N heads, D = H / N, L longest sequence of the batch.
+//! B sequences, T tokens of all of them, E width of the embeddings, H hidden size, N heads, D = H / N, L longest sequence of
+//! the batch.
 
 use super::layout::Layout;
 use super::ops::{activate, layer_norm, linear, softmax};
-use super::outputs::Outputs;
-use crate::encode::{Batch, Targets};
+use crate::encode::Batch;
 use crate::engine::dropout::{Masks, Site};
 use crate::family::EncoderConfig;
 use candle_core::{Result, Tensor};
@@ -14,22 +15,23 @@ use std::collections::HashMap;
 
 /// The parameters by name, with a graph behind them (training) or without (prediction).
 pub struct Weights {
-    /// Names without the family's prefix, so that paths read as in `modeling_bert.py`.
+    /// By path, so that every family reads as in `modeling_bert.py`.
     pub tensors: HashMap<String, Tensor>,
 }
 
 impl Weights {
-    /// The one of a name.
+    /// The parameter of a path.
     pub fn get(&self, name: &str) -> Result<&Tensor> {
         self.tensors.get(name).ok_or_else(|| candle_core::Error::Msg(format!("no parameter `{name}`")))
     }
 
-    /// A dense layer.
+    /// The dense layer of a path.
     pub fn linear(&self, path: &str, x: &Tensor) -> Result<Tensor> {
         linear(x, self.get(&format!("{path}.weight"))?, self.get(&format!("{path}.bias"))?)
     }
 
-    fn layer_norm(&self, path: &str, x: &Tensor, epsilon: f64) -> Result<Tensor> {
+    /// The LayerNorm of a path.
+    pub fn layer_norm(&self, path: &str, x: &Tensor, epsilon: f64) -> Result<Tensor> {
         layer_norm(x, self.get(&format!("{path}.weight"))?, self.get(&format!("{path}.bias"))?, epsilon)
     }
 
@@ -70,64 +72,23 @@ impl Forward<'_> {
         Ok(hidden)
     }
 
-    /// Logits of a sequence head, `[B, labels]`: the token that is read through the pooler, dropout and the classifier.
-    pub fn classify(&self, hidden: &Tensor) -> Result<Tensor> {
-        let first = hidden.index_select(&self.layout.read_tokens, 0)?; // [B, H]
-        let pooled = self.weights.linear("pooler.dense", &first)?.tanh()?; // [B, H]
-        let width = self.config.hidden_size;
-        let first = self.masks.map_or(0, |masks| masks.first_sequence * width);
-        let pooled = self.dropout(&pooled, Site::Classifier, self.config.classifier_dropout, first)?;
-        self.weights.linear("classifier", &pooled)
-    }
-
-    /// Logits of every token, `[T, labels]`: dropout and the classifier.
-    pub fn tokens(&self, hidden: &Tensor) -> Result<Tensor> {
-        let first = self.masks.map_or(0, |masks| masks.first_token * self.config.hidden_size);
-        let hidden = self.dropout(hidden, Site::Classifier, self.config.classifier_dropout, first)?;
-        self.weights.linear("classifier", &hidden)
-    }
-
-    /// Both heads of pre-training. The words' logits share the embedding table and are computed of masked tokens only.
-    pub fn pretraining(&self, hidden: &Tensor, targets: &Targets) -> Result<Outputs> {
-        let first = hidden.index_select(&self.layout.read_tokens, 0)?; // [B, H]
-        let pooled = self.weights.linear("pooler.dense", &first)?.tanh()?;
-        let next = self.weights.linear("cls.seq_relationship", &pooled)?; // [B, 2]
-        let masked = match targets {
-            Targets::Masked { words, .. } => words.iter().map(|(token, _)| *token).collect(),
-            _ => Vec::new(),
-        };
-        if masked.is_empty() {
-            return Ok(Outputs::Masked { words: None, next });
-        }
-        let states = hidden.index_select(&Tensor::new(masked, hidden.device())?, 0)?; // [M, H]
-        let states = self.weights.linear("cls.predictions.transform.dense", &states)?;
-        let states = activate(&states, self.config.hidden_act)?;
-        let path = "cls.predictions.transform.LayerNorm";
-        let states = self.weights.layer_norm(path, &states, self.config.layer_norm_eps)?;
-        let table = self.weights.get("embeddings.word_embeddings.weight")?; // [V, H]
-        let words = linear(&states, table, self.weights.get("cls.predictions.bias")?)?; // [M, V]
-        Ok(Outputs::Masked { words: Some(words), next })
-    }
-
-    /// Start and end logits, `[T, 2]`.
-    pub fn spans(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.weights.linear("qa_outputs", hidden)
-    }
-
     fn embeddings(&self, batch: &Batch) -> Result<Tensor> {
         let device = self.layout.to_rows.device();
         let input_ids = Tensor::new(batch.input_ids.as_slice(), device)?; // [T]
-        let token_type_ids = Tensor::new(batch.token_type_ids.as_slice(), device)?; // [T]
-        let words = self.weights.embedding("embeddings.word_embeddings", &input_ids)?; // [T, H]
-        let segments = self.weights.embedding("embeddings.token_type_embeddings", &token_type_ids)?;
+        let mut sum = self.weights.embedding("embeddings.word_embeddings", &input_ids)?; // [T, E]
+        if self.config.type_vocab_size > 0 {
+            let token_type_ids = Tensor::new(batch.token_type_ids.as_slice(), device)?; // [T]
+            sum = (sum + self.weights.embedding("embeddings.token_type_embeddings", &token_type_ids)?)?;
+        }
         let positions = self.weights.embedding("embeddings.position_embeddings", &self.layout.position_ids)?;
-        let sum = ((words + segments)? + positions)?;
+        let sum = (sum + positions)?;
         let normalised = self.weights.layer_norm("embeddings.LayerNorm", &sum, self.config.layer_norm_eps)?;
-        self.hidden_dropout(&normalised, Site::Embeddings)
+        let embedded = self.hidden_dropout(&normalised, Site::Embeddings)?;
+        if self.config.projects() { self.weights.linear("embeddings_project", &embedded) } else { Ok(embedded) }
     }
 
     fn layer(&self, layer: usize, hidden: &Tensor) -> Result<Tensor> {
-        let path = format!("encoder.layer.{layer}");
+        let path = self.config.layer_path(layer);
         let context = self.attention(layer, &path, hidden)?; // [T, H]
         let output = self.weights.linear(&format!("{path}.attention.output.dense"), &context)?;
         let output = self.hidden_dropout(&output, Site::AttentionOutput(layer))?;
@@ -170,18 +131,19 @@ impl Forward<'_> {
         projected.reshape(shape)?.transpose(1, 2)?.contiguous()
     }
 
+    /// Dropout of states whose rows are tokens.
     fn hidden_dropout(&self, x: &Tensor, site: Site) -> Result<Tensor> {
-        let first = self.masks.map_or(0, |masks| masks.first_token * self.config.hidden_size);
-        self.dropout(x, site, self.config.hidden_dropout_prob, first)
+        self.dropout(x, site, self.config.hidden_dropout_prob, self.masks.map_or(0, |masks| masks.first_token))
     }
 
-    /// Multiplies rows by the mask whose first index is `first`.
+    /// Multiplies rows by their masks; `first` is the number within the step of the first row.
     pub fn dropout(&self, x: &Tensor, site: Site, probability: f64, first: usize) -> Result<Tensor> {
         let Some(masks) = self.masks.filter(|_| probability > 0.0) else { return Ok(x.clone()) };
         let (rows, width) = x.dims2()?;
         let mut mask = vec![0.0; rows * width];
-        let fill =
-            |(row, values): (usize, &mut [f32])| masks.fill(site, probability, (first + row * width) as u64, values);
+        let fill = |(row, values): (usize, &mut [f32])| {
+            masks.fill(site, probability, ((first + row) * width) as u64, values);
+        };
         mask.par_chunks_mut(width).enumerate().for_each(fill);
         x * Tensor::from_vec(mask, (rows, width), x.device())?
     }

@@ -33,12 +33,13 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     exponentials.broadcast_div(&exponentials.sum_keepdim(D::Minus1)?)
 }
 
-/// The activation of the feed-forward block.
+/// The activation of the feed-forward block, or of a pooler.
 pub fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     match activation {
         Activation::Gelu => gelu(x),
         Activation::GeluTanh => gelu_tanh(x),
         Activation::Relu => x.relu(),
+        Activation::Tanh => x.tanh(),
     }
 }
 
@@ -91,6 +92,7 @@ mod tests {
         gradient_matches_differences(gelu);
         gradient_matches_differences(gelu_tanh);
         gradient_matches_differences(|x| activate(x, Activation::Relu));
+        gradient_matches_differences(|x| activate(x, Activation::Tanh));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The activation of the feed-forward block, and its derivative from the same intermediate results.
+//! The activation of the feed-forward block or of a pooler, and its derivative from the same intermediate results.
 //!
 //! `gelu(x) = x Φ(x)`, `gelu'(x) = Φ(x) + x φ(x)` with `φ(x) = e^(-x²/2) / √(2π)`. The tail is
 //! `Φ(-|x|) = e^(-x²/2) R(|x|)` with `R(t) = erfcx(t/√2) / 2`, a polynomial in `1 / (1 + 0.23 t)` (minimax fit of relative
@@ -38,6 +38,7 @@ impl WithSimd for Forward<'_> {
             Activation::Gelu => pairs.for_each(|(x, y)| *y = gelu(simd, *x).0),
             Activation::GeluTanh => pairs.for_each(|(x, y)| *y = gelu_tanh(simd, *x).0),
             Activation::Relu => pairs.for_each(|(x, y)| *y = relu(simd, *x).0),
+            Activation::Tanh => self.input.iter().zip(self.output).for_each(|(x, y)| *y = x.tanh()),
         }
     }
 }
@@ -57,6 +58,7 @@ impl WithSimd for WithDerivative<'_> {
             Activation::Gelu => pairs.for_each(|(x, y)| (*y, *x) = gelu(simd, *x)),
             Activation::GeluTanh => pairs.for_each(|(x, y)| (*y, *x) = gelu_tanh(simd, *x)),
             Activation::Relu => pairs.for_each(|(x, y)| (*y, *x) = relu(simd, *x)),
+            Activation::Tanh => self.values.iter_mut().zip(self.output).for_each(|(x, y)| (*y, *x) = tanh(*x)),
         }
     }
 }
@@ -129,6 +131,12 @@ fn relu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     (simd.max_f32s(zero, x), simd.select_f32s(positive, simd.splat_f32s(1.0), zero))
 }
 
+/// A pooler's values are few: one at a time.
+fn tanh(x: f32) -> (f32, f32) {
+    let y = x.tanh();
+    (y, 1.0 - y * y)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +184,14 @@ mod tests {
             assert!((y - formula(x)).abs() < 3e-7 * (1.0 + x.abs()), "gelu_new({x}) = {y}");
             let difference = (formula(x + 1e-5) - formula(x - 1e-5)) / 2e-5;
             assert!((slope - difference).abs() < 2e-6, "gelu_new'({x}) = {slope}, {difference}");
+        });
+    }
+
+    // In double precision; f32's tanh is good to an ulp, and its square loses as much again.
+    #[test]
+    fn tanh_has_its_derivative() {
+        sweep(Activation::Tanh, |x, y, slope| {
+            assert!((y - x.tanh()).abs() < 2e-7 && (slope - 1.0 + x.tanh().powi(2)).abs() < 4e-7, "tanh({x}) = {y}");
         });
     }
 

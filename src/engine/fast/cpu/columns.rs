@@ -47,7 +47,7 @@ impl Columns {
         let first = model.part.map_or(0, |part| part.first_token) as u64;
         self.micro_batch = micro_batch;
         self.rows.clear();
-        self.rows.extend(super::embedding::rows(batch, sequences));
+        self.rows.extend(super::embedding::rows(batch, sequences, model.config.first_position));
         self.count = self.rows.len();
         self.tokens.clear();
         for sequence in sequences {

@@ -1,8 +1,13 @@
-//! Embeddings: `dropout(LayerNorm(words[id] + segments[type] + positions[place]))`, and the rows' gradients.
+//! Embeddings: `e = dropout(LayerNorm(words[id] + segments[type] + positions[place]))`, in families that factorise them
+//! `W e + b`, and the rows' gradients.
+//!
+//! T columns, E width of the tables, H hidden size.
 
 use super::columns::Columns;
+use super::dense::Dense;
 use super::micro_batch::Sequence;
-use super::transpose::{panel_to_rows, rows_to_panel};
+use super::product::Start;
+use super::transpose::{panel_to_rows, rows_to_panel, to_feature_panels};
 use super::workspace::{Model, Tape, Work};
 use super::{add_norm, head, panel};
 use crate::encode::Batch;
@@ -13,36 +18,56 @@ use crate::engine::dropout::Site;
 pub struct Rows {
     /// Token id.
     pub word: usize,
-    /// Place in its sequence.
+    /// Place in its sequence, after what padding takes.
     pub position: usize,
     /// Segment.
     pub segment: usize,
 }
 
 /// The rows of a micro-batch's columns, in order.
-pub fn rows<'a>(batch: &'a Batch, sequences: &'a [Sequence]) -> impl Iterator<Item = Rows> + 'a {
-    sequences.iter().flat_map(|sequence| {
-        (0..sequence.length).map(|position| Rows {
-            word: batch.input_ids[sequence.first_token + position] as usize,
-            position,
-            segment: batch.token_type_ids[sequence.first_token + position] as usize,
+pub fn rows<'a>(batch: &'a Batch, sequences: &'a [Sequence], first_position: usize) -> impl Iterator<Item = Rows> + 'a {
+    sequences.iter().flat_map(move |sequence| {
+        (0..sequence.length).map(move |place| Rows {
+            word: batch.input_ids[sequence.first_token + place] as usize,
+            position: first_position + place,
+            segment: batch.token_type_ids[sequence.first_token + place] as usize,
         })
     })
 }
 
 /// Fills the first layer's input.
 pub fn forward(model: &Model, columns: &Columns, tape: &mut Tape, work: &mut Work) {
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let size = hidden * isa.width;
+    let Some(projection) = &model.layout.embeddings.projection else {
+        let mut input = std::mem::take(&mut tape.layers[0].input);
+        embed(model, columns, tape, &mut input, work);
+        tape.layers[0].input = input;
+        return;
+    };
+    let mut embedded = std::mem::take(&mut tape.embedded);
+    embed(model, columns, tape, &mut embedded, work);
+    let (weight, bias) = (&model.parameters[projection.weight.clone()], &model.parameters[projection.bias.clone()]);
+    dense(model, columns).forward(weight, bias, &embedded, &mut tape.layers[0].input);
+    tape.embedded = embedded;
+}
+
+/// E to H over all columns.
+fn dense(model: &Model, columns: &Columns) -> Dense {
+    let config = model.config;
+    Dense { isa: model.isa, inputs: config.embedding_size, outputs: config.hidden_size, columns: columns.count }
+}
+
+/// e of all columns, `[E, T]`.
+fn embed(model: &Model, columns: &Columns, tape: &mut Tape, embedded: &mut [f32], work: &mut Work) {
+    let (isa, width) = (model.isa, model.config.embedding_size);
+    let size = width * isa.width;
     let norm = &model.layout.embeddings.norm;
     let dropout = model.hidden_dropout(Site::Embeddings);
-    let input = &mut tape.layers[0].input;
     for (at, rows) in columns.rows.chunks(isa.width).enumerate() {
         let place = at * size..(at + 1) * size;
         sum_rows(model, rows, &mut work.token_rows);
         let output = &mut tape.embedding_hat[place.clone()];
-        rows_to_panel(isa, hidden, &work.token_rows[..rows.len() * hidden], output);
-        let normalised = &mut input[place];
+        rows_to_panel(isa, width, &work.token_rows[..rows.len() * width], output);
+        let normalised = &mut embedded[place];
         add_norm::Forward {
             residual: None,
             mask: None,
@@ -55,30 +80,47 @@ pub fn forward(model: &Model, columns: &Columns, tape: &mut Tape, work: &mut Wor
         }
         .run(isa);
         if let Some(dropout) = &dropout {
-            dropout.fill(isa, &columns.first_indices(at, isa, hidden), &mut work.mask[..size]);
+            dropout.fill(isa, &columns.first_indices(at, isa, width), &mut work.mask[..size]);
             super::activation::backward(isa, &work.mask[..size], normalised);
         }
     }
 }
 
-/// Sums of the three tables' rows, `[tokens, H]`.
+/// Sums of the tables' rows, `[tokens, E]`.
 fn sum_rows(model: &Model, rows: &[Rows], output: &mut [f32]) {
-    let hidden = model.config.hidden_size;
+    let width = model.config.embedding_size;
     let tables = &model.layout.embeddings;
-    let row = |start: usize, number: usize| &model.parameters[start + number * hidden..][..hidden];
-    for (rows, output) in rows.iter().zip(output.chunks_exact_mut(hidden)) {
-        let words = row(tables.words.start, rows.word).iter();
-        let others = row(tables.segments.start, rows.segment).iter().zip(row(tables.positions.start, rows.position));
-        for ((output, word), (segment, position)) in output.iter_mut().zip(words).zip(others) {
-            *output = word + segment + position;
+    let row = |start: usize, number: usize| &model.parameters[start + number * width..][..width];
+    for (rows, output) in rows.iter().zip(output.chunks_exact_mut(width)) {
+        output.copy_from_slice(row(tables.words.start, rows.word));
+        if !tables.segments.is_empty() {
+            add(output, row(tables.segments.start, rows.segment));
         }
+        add(output, row(tables.positions.start, rows.position));
     }
 }
 
-/// From the gradient of the first layer's input to those of the tables and of their LayerNorm.
+/// From the gradient of the first layer's input to those of the projection, of the tables and of their LayerNorm.
 pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let size = hidden * isa.width;
+    if let Some(projection) = &model.layout.embeddings.projection {
+        let dense = dense(model, columns);
+        to_feature_panels(model.isa, dense.inputs, dense.columns, &tape.embedded, &mut work.transposed);
+        let (ranges, used) = ([&projection.weight, &projection.bias], dense.output_len());
+        model.add(model.units() - 3, columns.micro_batch, ranges, |[weight, bias]| {
+            dense.add_parameter_gradients(&work.gradient[..used], &work.transposed, weight, bias);
+        });
+        let weight = &model.parameters[projection.weight.clone()];
+        dense.backward(weight, &work.gradient, Start::Zero, &mut work.other_gradient);
+        std::mem::swap(&mut work.gradient, &mut work.other_gradient);
+    }
+    norm_backward(model, columns, tape, work);
+    add_to_tables(model, columns, work);
+}
+
+/// From the gradient of e to that of the tables' sum.
+fn norm_backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
+    let (isa, width) = (model.isa, model.config.embedding_size);
+    let size = width * isa.width;
     let norm = &model.layout.embeddings.norm;
     let dropout = model.hidden_dropout(Site::Embeddings);
     work.norm_gradient.fill(0.0);
@@ -86,10 +128,10 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
         let place = at * size..(at + 1) * size;
         let gradient = &mut work.gradient[place.clone()];
         if let Some(dropout) = &dropout {
-            dropout.fill(isa, &columns.first_indices(at, isa, hidden), &mut work.mask[..size]);
+            dropout.fill(isa, &columns.first_indices(at, isa, width), &mut work.mask[..size]);
             super::activation::backward(isa, &work.mask[..size], gradient);
         }
-        let (weight_gradient, bias_gradient) = work.norm_gradient.split_at_mut(hidden);
+        let (weight_gradient, bias_gradient) = work.norm_gradient.split_at_mut(width);
         add_norm::Backward {
             mask: None,
             normalised: &tape.embedding_hat[place],
@@ -102,12 +144,11 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
         }
         .run(isa);
     }
-    add_to_tables(model, columns, work);
 }
 
 fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let size = panel::panels_len(isa, hidden, 1);
+    let (isa, width) = (model.isa, model.config.embedding_size);
+    let size = panel::panels_len(isa, width, 1);
     let tables = &model.layout.embeddings;
     // The words' ranges in pre-training, where the decoder's gradient comes first.
     let nothing = 0..0;
@@ -120,15 +161,17 @@ fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
             head::add_to_words(model, columns, &work.masked, words, decoder);
         }
         for (at, rows) in columns.rows.chunks(isa.width).enumerate() {
-            panel_to_rows(isa, hidden, &gradient[at * size..][..size], &mut token_rows[..rows.len() * hidden]);
-            for (rows, gradient) in rows.iter().zip(token_rows.chunks_exact(hidden)) {
-                add(&mut words[rows.word * hidden..][..hidden], gradient);
-                add(&mut positions[rows.position * hidden..][..hidden], gradient);
-                add(&mut segments[rows.segment * hidden..][..hidden], gradient);
+            panel_to_rows(isa, width, &gradient[at * size..][..size], &mut token_rows[..rows.len() * width]);
+            for (rows, gradient) in rows.iter().zip(token_rows.chunks_exact(width)) {
+                add(&mut words[rows.word * width..][..width], gradient);
+                add(&mut positions[rows.position * width..][..width], gradient);
+                if !segments.is_empty() {
+                    add(&mut segments[rows.segment * width..][..width], gradient);
+                }
             }
         }
-        add(weight, &norm_gradient[..hidden]);
-        add(bias, &norm_gradient[hidden..]);
+        add(weight, &norm_gradient[..width]);
+        add(bias, &norm_gradient[width..]);
     });
 }
 

@@ -118,7 +118,7 @@ impl Cpu {
         let layout = FlatLayout::new(&config, head, num_labels);
         let mut parameters = Buffer::zeros(layout.len);
         layout.scatter(values, &mut parameters);
-        let optimizer = Optimizer::new(isa, &layout, config.hidden_size);
+        let optimizer = Optimizer::new(isa, &layout, config.embedding_size);
         let (crew, moments) = (Crew::new(workers), Moments::default());
         let workspace = Mutex::new(Workspace::new(crew.workers(), &layout));
         let network = Network { isa, config, head, num_labels, layout };
@@ -142,7 +142,8 @@ impl Cpu {
             self.optimizer.touch_all_words();
         }
         batch.input_ids.iter().for_each(|word| self.optimizer.touch_word(*word as usize));
-        self.optimizer.touch_positions(batch.lengths().max().unwrap_or(0));
+        let first = self.network.config.first_position;
+        self.optimizer.touch_positions(first..first + batch.lengths().max().unwrap_or(0));
     }
 
     /// A gradient or moments.

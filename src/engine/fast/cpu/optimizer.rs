@@ -62,16 +62,16 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// The plan for a layout whose table rows have `hidden` values.
-    pub fn new(isa: Isa, layout: &FlatLayout, hidden: usize) -> Optimizer {
+    /// The plan for a layout whose table rows have `width` values.
+    pub fn new(isa: Isa, layout: &FlatLayout, width: usize) -> Optimizer {
         let (words, positions) = (layout.embeddings.words.clone(), layout.embeddings.positions.clone());
-        let tables = [(words.clone(), 0), (positions.clone(), words.len() / hidden)];
+        let tables = [(words.clone(), 0), (positions.clone(), words.len() / width)];
         let mut optimizer = Optimizer {
             isa,
             chunks: Vec::new(),
             squares: Vec::new(),
-            rows: vec![Row::Untouched; (words.len() + positions.len()) / hidden],
-            width: hidden,
+            rows: vec![Row::Untouched; (words.len() + positions.len()) / width],
+            width,
             tables,
         };
         for (parameter, range) in layout.trained() {
@@ -100,9 +100,9 @@ impl Optimizer {
         self.rows[self.tables[0].1..self.tables[1].1].fill(Row::Touched);
     }
 
-    /// Notes that a batch reads the first `count` rows of the position embeddings.
-    pub fn touch_positions(&mut self, count: usize) {
-        self.rows[self.tables[1].1..][..count].fill(Row::Touched);
+    /// Notes that a batch reads these rows of the position embeddings.
+    pub fn touch_positions(&mut self, rows: Range<usize>) {
+        self.rows[self.tables[1].1..][rows].fill(Row::Touched);
     }
 
     /// After moments were set from outside: rows with any are moving, and no gradient is left. Tables that are not trained

@@ -2,13 +2,14 @@
 
 use super::columns::Columns;
 use super::crew::Crew;
-use super::embedding;
+use super::embedding::{self, add};
 use super::features::Features;
 use super::head::{self, Logits};
 use super::layer::{self, Step};
 use super::micro_batch::{Cut, Sequence};
+use super::shared::Shared;
 use super::turns::Turns;
-use super::workspace::{Model, Tape, Work, units};
+use super::workspace::{Gradients, Model, Tape, Work, units};
 use crate::encode::{Batch, Targets};
 use crate::engine::Divisors;
 use crate::engine::fast::flat::FlatLayout;
@@ -59,7 +60,7 @@ impl Model<'_> {
         }
         let Workspace { cut, workers, turns, broken, losses } = workspace;
         let handed = Turns::new(gradients, turns, broken);
-        let model = Model { gradients: Some(&handed), ..*self };
+        let model = Model { gradients: Some(Gradients::Turns(&handed)), ..*self };
         let by = self.part.map_or_else(|| Divisors::of_prediction(batch), |part| Divisors::of_step(part, batch));
         each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(&model, own);
@@ -111,7 +112,7 @@ fn each(
     let (cut, losses) = (&*cut, &losses[..cut.len()]);
     let (next, known) = (AtomicUsize::new(0), AtomicBool::new(true));
     crew.run(&|worker| {
-        let _guard = model.gradients.map(Turns::guard);
+        let _guard = if let Some(Gradients::Turns(turns)) = model.gradients { Some(turns.guard()) } else { None };
         let mut worker = workers[worker].lock().unwrap_or_else(PoisonError::into_inner);
         worker.fit(model, cut);
         loop {
@@ -187,10 +188,26 @@ impl Worker {
         if let Some(features) = Features::of(model, &self.columns) {
             return features.backward(&self.work.gradient, &mut self.tape);
         }
+        match &model.layout.shared_layer {
+            None => self.layers_backward(model, sequences),
+            Some(range) => {
+                let mut sum = std::mem::take(&mut self.work.shared_layer);
+                sum.fill(0.0);
+                let own = Shared::new(&mut sum);
+                let gradients = Some(Gradients::Own(&own, range.start));
+                self.layers_backward(&Model { gradients, ..*model }, sequences);
+                // The first unit of the first layer: with shared parameters no layer's are in use.
+                model.add(0, self.columns.micro_batch, [range], |[all]| add(all, &sum));
+                self.work.shared_layer = sum;
+            }
+        }
+        embedding::backward(model, &self.columns, &self.tape, &mut self.work);
+    }
+
+    fn layers_backward(&mut self, model: &Model, sequences: &[Sequence]) {
         for layer in (0..model.layout.layers.len()).rev() {
             let step = Step { model, layer, columns: &self.columns, sequences };
             layer::backward(&step, &mut self.tape.layers[layer], &mut self.work);
         }
-        embedding::backward(model, &self.columns, &self.tape, &mut self.work);
     }
 }

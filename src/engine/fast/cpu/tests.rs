@@ -160,6 +160,58 @@ fn steps_with_dropout_follow_the_reference_engine() {
     }
 }
 
+/// A tiny encoder of every family, dropout everywhere. Widths of embeddings fill no vector, tile or panel.
+const FAMILY_CONFIGS: [&str; 5] = [
+    r#"{"model_type": "roberta", "vocab_size": 97, "hidden_size": 36, "num_hidden_layers": 3, "num_attention_heads": 3,
+        "intermediate_size": 50, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.2,
+        "max_position_embeddings": 72, "type_vocab_size": 2, "layer_norm_eps": 1e-5, "pad_token_id": 1}"#,
+    r#"{"model_type": "distilbert", "vocab_size": 97, "dim": 36, "n_layers": 3, "n_heads": 3, "hidden_dim": 50,
+        "activation": "gelu", "dropout": 0.1, "attention_dropout": 0.2, "max_position_embeddings": 70,
+        "qa_dropout": 0.3, "seq_classif_dropout": 0.2}"#,
+    r#"{"model_type": "electra", "vocab_size": 97, "embedding_size": 20, "hidden_size": 36, "num_hidden_layers": 3,
+        "num_attention_heads": 3, "intermediate_size": 50, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.2, "max_position_embeddings": 70, "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12, "summary_last_dropout": 0.3}"#,
+    r#"{"model_type": "albert", "vocab_size": 97, "embedding_size": 20, "hidden_size": 36, "num_hidden_layers": 3,
+        "num_attention_heads": 3, "intermediate_size": 50, "hidden_act": "gelu_new", "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.2, "max_position_embeddings": 70, "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12, "classifier_dropout_prob": 0.2}"#,
+    r#"{"model_type": "albert", "vocab_size": 97, "embedding_size": 50, "hidden_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 44, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 70, "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12}"#,
+];
+
+#[test]
+fn steps_of_every_family_follow_the_reference_engine() {
+    for config in FAMILY_CONFIGS.map(|text| EncoderConfig::parse(text).unwrap()) {
+        for (head, labels) in HEADS.into_iter().filter(|(head, _)| *head != Head::Pretraining) {
+            let values = start(&config, head, labels);
+            for isa in Isa::all() {
+                let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+                let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+                let what = format!("{} {head:?} {isa:?}", config.family.title);
+                stay_together(&mut fast, &mut slow, head, labels, &what);
+            }
+        }
+    }
+}
+
+/// Layers that share their parameters add to one gradient: five micro-batches by two workers, the same bytes every time.
+#[test]
+fn shared_layers_give_the_same_bytes_every_time() {
+    let config = EncoderConfig::parse(FAMILY_CONFIGS[3]).unwrap();
+    let values = start(&config, Head::Classification, 3);
+    let batch = batch(Head::Classification, 3, 60, 0);
+    let gradients = || {
+        let mut engine = Cpu::with(Isa::best(), config.clone(), Head::Classification, 3, &values, 2).unwrap();
+        engine.accumulate(&batch, &StepPart::whole(1, 0, &batch)).unwrap();
+        engine.gradients().unwrap()
+    };
+    let first = gradients();
+    assert!((0..5).all(|_| gradients() == first));
+}
+
 /// Sixty steps over two batches, which are learned by heart: both curves fall alike.
 #[test]
 fn a_long_curve_with_dropout_follows_the_reference_engine() {

@@ -1,14 +1,15 @@
 //! What a worker works with: the model, what the forward pass keeps, and scratch.
 //!
 //! T columns of the micro-batch, S sequences, M masked tokens, Q columns after the last layer's attention (S under a
-//! sequence head, which reads first tokens only, S + M in pre-training; else T), H hidden size, I intermediate size, N
-//! heads.
+//! sequence head, which reads first tokens only, S + M in pre-training; else T), H hidden size, I intermediate size, E width
+//! of the embeddings, N heads.
 
 use super::attention;
 use super::buffer::Buffer;
 use super::features;
 use super::mask::Dropout;
 use super::panel::panels_len;
+use super::shared::Shared;
 use super::simd::Isa;
 use super::turns::Turns;
 use crate::engine::StepPart;
@@ -20,6 +21,16 @@ use std::ops::Range;
 
 /// Units of a layer's gradient ([`Turns`]): output, intermediate, attention output, query-key-value.
 pub const LAYER_UNITS: usize = 4;
+
+/// Where a pass adds gradients to.
+#[derive(Clone, Copy)]
+pub enum Gradients<'a> {
+    /// The one gradient of all workers, by turns.
+    Turns(&'a Turns<'a>),
+    /// A worker's own copy of a stretch of it that begins there: layers that share their parameters add to one range
+    /// several times a micro-batch, so that no turns could be taken.
+    Own(&'a Shared<'a, f32>, usize),
+}
 
 /// The model as a pass sees it.
 #[derive(Clone, Copy)]
@@ -37,7 +48,7 @@ pub struct Model<'a> {
     /// Parameters.
     pub parameters: &'a [f32],
     /// Gradients, where a pass adds to them.
-    pub gradients: Option<&'a Turns<'a>>,
+    pub gradients: Option<Gradients<'a>>,
     /// Where in the step, where it trains.
     pub part: Option<&'a StepPart>,
 }
@@ -48,10 +59,10 @@ impl Model<'_> {
         self.config.hidden_size / self.config.num_attention_heads
     }
 
-    /// Units of the gradient: of each layer, of the head, of the masked words' head, of the embeddings. Those of a BiLSTM
-    /// and of a weighted sum come after them.
+    /// Units of the gradient: of each layer, of the head, of the embeddings' projection, of the masked words' head, of the
+    /// embeddings. Those of a BiLSTM and of a weighted sum come after them.
     pub fn units(&self) -> usize {
-        LAYER_UNITS * self.layout.layers.len() + 3
+        LAYER_UNITS * self.layout.layers.len() + 4
     }
 
     /// How the encoder is read where it is frozen.
@@ -89,16 +100,21 @@ impl Model<'_> {
     ) {
         let apart = |at: usize| ranges[..at].iter().all(|r| r.end <= ranges[at].start || ranges[at].end <= r.start);
         assert!((1..N).all(apart), "a unit's ranges overlap");
-        if let Some(gradients) = self.gradients {
+        match self.gradients {
+            None => {}
             // SAFETY: the ranges do not overlap, and each parameter is named with one unit only, of whose turn this is.
-            unsafe { gradients.take(unit, micro_batch, ranges, add) }
+            Some(Gradients::Turns(turns)) => unsafe { turns.take(unit, micro_batch, ranges, add) },
+            Some(Gradients::Own(own, first)) => {
+                // SAFETY: the ranges do not overlap, and nobody else has this copy.
+                add(ranges.map(|range| unsafe { own.range(range.start - first..range.end - first) }));
+            }
         }
     }
 }
 
 /// Units of a model's gradient, with two for each layer of a BiLSTM and one for a weighted sum.
 pub fn units(layout: &FlatLayout) -> usize {
-    LAYER_UNITS * layout.layers.len() + 3 + 2 * layout.lstm.len() + 1
+    LAYER_UNITS * layout.layers.len() + 4 + 2 * layout.lstm.len() + 1
 }
 
 /// What the forward pass keeps of one layer.
@@ -158,12 +174,14 @@ pub struct Tape {
     kept: usize,
     /// Output of the last layer `[H, Q]`.
     pub output: Buffer,
-    /// x̂ of the embeddings' LayerNorm `[H, T]`.
+    /// x̂ of the embeddings' LayerNorm `[E, T]`.
     pub embedding_hat: Buffer,
     /// Its `1 / √(variance + ε)` `[T]`.
     pub embedding_inverse: Buffer,
     /// Of a frozen encoder, what is read of it and what is made of that.
     pub features: features::State,
+    /// Embeddings before their projection `[E, T]`, where there is one.
+    pub embedded: Buffer,
 }
 
 impl Tape {
@@ -187,7 +205,10 @@ impl Tape {
             layer.fit(model, columns, if last { queries } else { columns });
         }
         self.output.fit(panels_len(isa, hidden.max(model.head_inputs()), queries));
-        self.embedding_hat.fit(panels_len(isa, hidden, columns));
+        self.embedding_hat.fit(panels_len(isa, model.config.embedding_size, columns));
+        if model.layout.embeddings.projection.is_some() {
+            self.embedded.fit(panels_len(isa, model.config.embedding_size, columns));
+        }
         self.embedding_inverse.fit(panels_len(isa, 1, columns));
     }
 }
@@ -213,15 +234,17 @@ pub struct Work {
     pub query_gradient: Buffer,
     /// A dense layer's input with features across.
     pub transposed: Buffer,
-    /// Gradients of a LayerNorm's factor and summand `[2 H]`.
+    /// Gradients of a LayerNorm's factor and summand `[2 H]`, or `[2 E]`.
     pub norm_gradient: Buffer,
     /// A panel of a dropout mask `[H, W]`.
     pub mask: Buffer,
-    /// Tokens one a row `[W, H]`.
+    /// Tokens one a row `[W, E]`.
     pub token_rows: Buffer,
-    /// The head's: pooled output, its dropout applied, logits, their gradient.
+    /// Gradient of the layers' parameters, where they share them.
+    pub shared_layer: Buffer,
+    /// The head's: derivative of the pooler's activation, pooled output with its dropout applied, logits, their gradient.
     pub head: [Buffer; 4],
-    /// First tokens' states, in pre-training `[H, S]`.
+    /// What the pooler reads, where it is no longer the last layer's output `[H, S]`.
     pub firsts: Buffer,
     /// The masked words' head's.
     pub masked: super::head::Masked,
@@ -234,15 +257,17 @@ impl Work {
     pub fn fit(&mut self, model: &Model, columns: usize, longest: usize) {
         let (isa, hidden, wide) = (model.isa, model.config.hidden_size, model.config.intermediate_size);
         let (labels, inputs) = (model.num_labels, model.head_inputs());
+        let widest = hidden.max(model.config.embedding_size).max(inputs);
         let len = |rows: usize| panels_len(isa, rows, columns);
         self.activated.fit(len(wide));
-        self.mask.fit(hidden.max(inputs) * isa.width);
-        self.token_rows.fit(hidden * isa.width);
+        self.mask.fit(widest * isa.width);
+        self.token_rows.fit(model.config.embedding_size * isa.width);
         for (buffer, rows) in self.head.iter_mut().zip([hidden, inputs, labels, labels]) {
             buffer.fit(len(rows));
         }
         self.attention.fit(isa, model.head_size(), longest);
-        if model.head == Head::Pretraining {
+        let drops_input = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.drops_input);
+        if model.head == Head::Pretraining || drops_input {
             self.firsts.fit(len(hidden));
         }
         if model.gradients.is_none() {
@@ -253,12 +278,13 @@ impl Work {
             return self.transposed.fit(inputs.next_multiple_of(isa.width) * columns);
         }
         for buffer in [&mut self.gradient, &mut self.other_gradient, &mut self.dropped, &mut self.context_gradient] {
-            buffer.fit(len(hidden));
+            buffer.fit(len(widest));
         }
+        self.shared_layer.fit(model.layout.shared_layer.as_ref().map_or(0, ExactSizeIterator::len));
         self.query_gradient.fit(len(hidden));
         self.wide_gradient.fit(len(wide));
         self.projected_gradient.fit(len(3 * hidden));
-        self.transposed.fit((2 * hidden).max(wide).next_multiple_of(2 * isa.width) * columns);
-        self.norm_gradient.fit(2 * hidden);
+        self.transposed.fit((2 * hidden).max(wide).max(widest).next_multiple_of(2 * isa.width) * columns);
+        self.norm_gradient.fit(2 * widest);
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::Precision;
 use crate::engine::fast::flat::FlatLayout;
 use crate::engine::input::{check_batch, check_names};
 use crate::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
-use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::family::{Activation, EncoderConfig, Parameter, Pooler, parameters};
 use crate::task::Head;
 use std::cell::RefCell;
 
@@ -53,6 +53,33 @@ pub fn has_head(head: Head) -> bool {
     matches!(head, Head::Classification | Head::Regression | Head::Span)
 }
 
+/// Refuses a model that there are no kernels for.
+///
+/// # Errors
+/// What it needs.
+pub fn check(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
+    match missing(config, head) {
+        Some(missing) => Err(EngineError::Device(format!("a GPU has no {missing} yet, expected `--device cpu`"))),
+        None => Ok(()),
+    }
+}
+
+/// What a model needs that there are no kernels for.
+pub(super) fn missing(config: &EncoderConfig, head: Head) -> Option<&'static str> {
+    let plain = |pooler: &Pooler| pooler.activation == Activation::Tanh && !pooler.drops_input;
+    let lacks = [
+        (config.causal, "causal attention"),
+        (!has_head(head), "head for tagging, choices or pre-training"),
+        (config.projects() || config.embedding_size != config.hidden_size, "factorised embeddings"),
+        (config.family.shared_layers, "layers that share their parameters"),
+        (config.first_position > 0, "positions that begin after padding's"),
+        (config.type_vocab_size == 0, "embeddings without segments"),
+        (!config.family.pooler(head).is_none_or(plain), "head like this family's"),
+        (head == Head::Span && config.head_dropout(head) > 0.0, "dropout before a span head"),
+    ];
+    lacks.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| what)
+}
+
 /// Bytes that cuBLASLt may use beside the operands.
 pub const WORKSPACE: usize = 32 << 20;
 
@@ -89,14 +116,7 @@ impl<M: Machine> Accelerated<M> {
         num_labels: usize,
         values: &[NamedArray],
     ) -> Result<Accelerated<M>, EngineError> {
-        if config.causal {
-            return Err(EngineError::Device("a GPU has no causal attention yet".into()));
-        }
-        if !has_head(head) {
-            return Err(EngineError::Device(
-                "a GPU has no head for tagging, features, choices or pre-training yet".into(),
-            ));
-        }
+        check(&config, head)?;
         let parameters = parameters(&config, head, num_labels);
         check_names(&parameters, values)?;
         let shape = Shape::new(&config, num_labels, precision)?;

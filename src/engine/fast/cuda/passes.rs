@@ -199,6 +199,6 @@ impl<M: Machine> Passes<'_, M> {
     }
 
     fn classifier_dropout(&self) -> Dropout {
-        Dropout::new(Site::Classifier, self.config.classifier_dropout, self.training)
+        Dropout::new(Site::Classifier, self.config.head_dropouts.sequence, self.training)
     }
 }

@@ -32,6 +32,10 @@ const WIDEST: usize = 3072;
 /// Longest sequences whose scores fit the shared memory of the plain attention kernels, 48 KB a block.
 const LONGEST: usize = 1536;
 
+fn refuse<T>(what: &str) -> Result<T, EngineError> {
+    Err(EngineError::Device(format!("the CUDA engine wants {what}")))
+}
+
 impl Shape {
     /// The shape of a model.
     ///
@@ -49,6 +53,7 @@ impl Shape {
                 Activation::Gelu => 0,
                 Activation::GeluTanh => 1,
                 Activation::Relu => 2,
+                Activation::Tanh => return refuse("`gelu`, `gelu_new` or `relu`"),
             },
             precision,
         };
@@ -56,7 +61,6 @@ impl Shape {
     }
 
     fn check(&self) -> Result<(), EngineError> {
-        let refuse = |what: &str| Err(EngineError::Device(format!("the CUDA engine wants {what}")));
         match () {
             () if !self.hidden.is_multiple_of(8) || !self.wide.is_multiple_of(8) => {
                 refuse("a hidden size and an intermediate size that are multiples of 8")

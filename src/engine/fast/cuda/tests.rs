@@ -2,12 +2,13 @@
 
 use super::checks::{self, Case, Outcome, Widths, steps};
 use super::emulator::Emulator;
-use super::engine::Accelerated;
+use super::engine::{Accelerated, missing};
 use super::passes::{BACKWARD_LAUNCHES, FORWARD_LAUNCHES};
 use super::shape::Shape;
 use crate::encode::{Batch, Targets};
 use crate::engine::Precision;
 use crate::engine::{Engine, EngineError, Predictor, StepPart};
+use crate::family::EncoderConfig;
 use crate::task::Head;
 use steps::{UPDATE, batch, part};
 
@@ -187,4 +188,25 @@ fn what_does_not_fit_is_refused() {
     assert!(refused((12, 2, 48, 40, 1)).contains("multiples of 8"));
     assert!(refused((4096, 64, 48, 40, 1)).contains("at most 3072"));
     assert!(refused((64, 2, 48, 2000, 1)).contains("at most 1536 positions"));
+}
+
+/// What a family needs beyond BERT is said before anything is computed.
+#[test]
+fn families_beside_bert_are_refused_by_what_they_need() {
+    let text = |model_type: &str, more: &str| {
+        format!(
+            r#"{{"model_type": "{model_type}", "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2,
+                "num_attention_heads": 2, "intermediate_size": 48, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+                "attention_probs_dropout_prob": 0.1, "max_position_embeddings": 40, "type_vocab_size": 2,
+                "layer_norm_eps": 1e-12{more}}}"#
+        )
+    };
+    let refused = |model_type: &str, more: &str| {
+        missing(&EncoderConfig::parse(&text(model_type, more)).unwrap(), Head::Classification)
+    };
+    assert_eq!(refused("bert", ""), None);
+    assert_eq!(refused("roberta", ""), Some("positions that begin after padding's"));
+    assert_eq!(refused("electra", r#", "embedding_size": 32"#), Some("head like this family's"));
+    assert_eq!(refused("electra", r#", "embedding_size": 16"#), Some("factorised embeddings"));
+    assert_eq!(refused("albert", r#", "embedding_size": 16"#), Some("factorised embeddings"));
 }

@@ -1,4 +1,4 @@
-//! Heads of every token x: `logits = Q x + q`, with the mean of the cross entropies of an answer's first and last token,
+//! Heads of every token x: `logits = Q dropout(x) + q`, with the mean of the cross entropies of an answer's first and last token,
 //! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token. x is
 //! the last layer's output, or a BiLSTM's.
 
@@ -14,7 +14,6 @@ use super::{Logits, cross_entropy};
 use crate::encode::{Targets, UNLABELLED};
 use crate::engine::Divisors;
 use crate::engine::dropout::Site;
-use crate::task::Head;
 
 /// Fills `work.head`: x after dropout, and logits.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
@@ -31,10 +30,9 @@ fn dense(model: &Model, columns: &Columns) -> Dense {
     Dense { isa: model.isa, inputs: model.head_inputs(), outputs: model.num_labels, columns: columns.count }
 }
 
-/// Dropout before a label's classifier; spans have none.
+/// Dropout before the last layer; most families have none before a span's.
 fn drop_tokens(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
-    let probability = if model.head == Head::Span { 0.0 } else { model.config.classifier_dropout };
-    let dropout: Option<Dropout> = model.dropout(Site::Classifier, probability);
+    let dropout: Option<Dropout> = model.dropout(Site::Classifier, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
     let (isa, inputs) = (model.isa, model.head_inputs());
     let scratch = &mut scratch[..inputs * isa.width];

@@ -1,6 +1,6 @@
-//! Heads of each sequence's first token x: `logits = C · dropout(tanh(P x + p)) + c`, with the cross entropy of a class,
-//! the squared error of a number, the cross entropy over an example's sequences, or that of the next sentence, which
-//! has no dropout.
+//! Heads of each sequence's first token x: `logits = C · dropout(f(P x + p)) + c`, with f the activation of the family's
+//! pooler and x dropped out too where the family says so; then the cross entropy of a class, the squared error of a
+//! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
 
 use super::super::columns::{Columns, first_indices};
 use super::super::dense::Dense;
@@ -15,33 +15,49 @@ use super::{Logits, cross_entropy};
 use crate::encode::Targets;
 use crate::engine::Divisors;
 use crate::engine::dropout::Site;
+use crate::engine::fast::flat;
+use crate::family::Pooler;
 use crate::task::Head;
 
-/// Fills `work.head`: pooled output, the same after dropout, logits.
+/// Fills `work.head`: the activation's derivative, the pooled output after dropout, logits.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
-    let (isa, dense) = (model.isa, pooler_dense(model, columns));
-    if model.head == Head::Pretraining {
-        let used = panel::panels_len(isa, dense.inputs, dense.columns);
-        work.firsts[..used].fill(0.0);
-        let own = &columns.places[..dense.columns];
-        copy_columns(isa, dense.inputs, (&tape.output, &columns.firsts), (&mut work.firsts, own));
-    }
-    let input = if model.head == Head::Pretraining { &work.firsts } else { &tape.output };
-    let [pooled, dropped, logits, _] = &mut work.head;
-    let pooler = pooler(model);
-    let (weight, bias) = (&model.parameters[pooler.weight.clone()], &model.parameters[pooler.bias.clone()]);
-    dense.forward(weight, bias, input, pooled);
+    let (isa, dense, pooler) = (model.isa, pooler_dense(model, columns), pooler(model));
+    read(model, columns, tape, work);
+    let input = if reads_copy(model) { &work.firsts } else { &tape.output };
+    let [slope, pooled, logits, _] = &mut work.head;
+    let ranges = &pooler.1;
+    let (weight, bias) = (&model.parameters[ranges.weight.clone()], &model.parameters[ranges.bias.clone()]);
+    dense.forward(weight, bias, input, slope);
     let used = dense.output_len();
-    pooled[..used].iter_mut().for_each(|value| *value = value.tanh());
-    dropped[..used].copy_from_slice(&pooled[..used]);
-    drop_pooled(model, columns, &mut dropped[..used], &mut work.mask);
+    activation::forward_with_derivative(isa, pooler.0.activation, &mut slope[..used], &mut pooled[..used]);
+    drop_sequences(model, columns, Site::Classifier, &mut pooled[..used], &mut work.mask);
     let head = &model.layout.head;
     let (weight, bias) = (&model.parameters[head.weight.clone()], &model.parameters[head.bias.clone()]);
-    Dense { outputs: model.num_labels, ..dense }.forward(weight, bias, dropped, logits);
+    Dense { outputs: model.num_labels, ..dense }.forward(weight, bias, pooled, logits);
 }
 
-fn pooler<'a>(model: &'a Model) -> &'a crate::engine::fast::flat::Dense {
-    model.layout.pooler.as_ref().expect("a head that reads first tokens has a pooler")
+/// What the family says of it, and where it lies.
+fn pooler<'a>(model: &'a Model) -> (&'static Pooler, &'a flat::Dense) {
+    let both = model.config.family.pooler(model.head).zip(model.layout.pooler.as_ref());
+    both.expect("a head that reads first tokens has a pooler")
+}
+
+/// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
+fn reads_copy(model: &Model) -> bool {
+    model.head == Head::Pretraining || pooler(model).0.drops_input
+}
+
+fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
+    if !reads_copy(model) {
+        return;
+    }
+    let (isa, hidden, count) = (model.isa, model.config.hidden_size, columns.sequences.len());
+    let firsts = &mut work.firsts[..panel::panels_len(isa, hidden, count)];
+    firsts.fill(0.0);
+    copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
+    if pooler(model).0.drops_input {
+        drop_sequences(model, columns, Site::Pooler, firsts, &mut work.mask);
+    }
 }
 
 fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
@@ -49,10 +65,9 @@ fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
     Dense { isa: model.isa, inputs: hidden, outputs: hidden, columns: columns.sequences.len() }
 }
 
-/// Dropout before the classifier, whose indices count sequences.
-fn drop_pooled(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
-    let probability = if model.head == Head::Pretraining { 0.0 } else { model.config.classifier_dropout };
-    let dropout: Option<Dropout> = model.dropout(Site::Classifier, probability);
+/// Dropout whose indices count sequences.
+fn drop_sequences(model: &Model, columns: &Columns, site: Site, values: &mut [f32], scratch: &mut [f32]) {
+    let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
     let (isa, hidden) = (model.isa, model.config.hidden_size);
     let scratch = &mut scratch[..hidden * isa.width];
@@ -121,19 +136,21 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let (used, unit) = (head.output_len(), LAYER_UNITS * model.layout.layers.len());
     head.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
     let pooled = dense.output_len();
-    drop_pooled(model, columns, &mut work.dropped[..pooled], &mut work.mask);
-    let slopes = work.dropped[..pooled].iter_mut().zip(&work.head[0][..pooled]);
-    slopes.for_each(|(gradient, value)| *gradient *= 1.0 - value * value);
-    let input = if model.head == Head::Pretraining { &work.firsts } else { &tape.output };
+    drop_sequences(model, columns, Site::Classifier, &mut work.dropped[..pooled], &mut work.mask);
+    activation::backward(isa, &work.head[0][..pooled], &mut work.dropped[..pooled]);
+    let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let from_input = head.columns * head.inputs.next_multiple_of(isa.width);
     to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
     to_feature_panels(isa, head.inputs, head.columns, input, &mut work.transposed[from_input..]);
-    let ranges = [&model.layout.head.weight, &model.layout.head.bias, &pooler.weight, &pooler.bias];
+    let ranges = [&model.layout.head.weight, &model.layout.head.bias, &pooler.1.weight, &pooler.1.bias];
     model.add(unit, columns.micro_batch, ranges, |[weight, bias, pooler_weight, pooler_bias]| {
         head.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
         let transposed = &work.transposed[from_input..];
         dense.add_parameter_gradients(&work.dropped[..pooled], transposed, pooler_weight, pooler_bias);
     });
-    let weight = &model.parameters[pooler.weight.clone()];
+    let weight = &model.parameters[pooler.1.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.other_gradient);
+    if pooler.0.drops_input {
+        drop_sequences(model, columns, Site::Pooler, &mut work.other_gradient[..pooled], &mut work.mask);
+    }
 }

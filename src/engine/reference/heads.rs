@@ -1,0 +1,67 @@
+//! Heads over the last layer's output: what a family puts between encoder and classifier is its [`Pooler`].
+//!
+//! B sequences, T tokens of all of them, M masked ones, H hidden size, V words.
+//!
+//! [`Pooler`]: crate::family::Pooler
+
+use super::model::Forward;
+use super::ops::{activate, linear};
+use super::outputs::Outputs;
+use crate::encode::Targets;
+use crate::engine::dropout::Site;
+use crate::family::last_layer;
+use crate::task::Head;
+use candle_core::{Error, Result, Tensor};
+
+impl Forward<'_> {
+    /// Logits of a sequence head, `[B, labels]`: the token that is read through the pooler, dropout and the classifier.
+    pub fn classify(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
+        let pooled = self.pool(hidden, head)?; // [B, H]
+        let pooled = self.sequence_dropout(&pooled, Site::Classifier, head)?;
+        self.weights.linear(last_layer(head), &pooled)
+    }
+
+    /// Logits of every token, `[T, labels]`: dropout and the last layer.
+    pub fn every_token(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
+        let first = self.masks.map_or(0, |masks| masks.first_token);
+        let hidden = self.dropout(hidden, Site::Classifier, self.config.head_dropout(head), first)?;
+        self.weights.linear(last_layer(head), &hidden)
+    }
+
+    /// Both heads of pre-training. The words' logits share the embedding table and are computed of masked tokens only.
+    pub fn pretraining(&self, hidden: &Tensor, targets: &Targets) -> Result<Outputs> {
+        let next = self.classify(hidden, Head::Pretraining)?; // [B, 2]
+        let masked = match targets {
+            Targets::Masked { words, .. } => words.iter().map(|(token, _)| *token).collect(),
+            _ => Vec::new(),
+        };
+        if masked.is_empty() {
+            return Ok(Outputs::Masked { words: None, next });
+        }
+        let states = hidden.index_select(&Tensor::new(masked, hidden.device())?, 0)?; // [M, H]
+        let states = self.weights.linear("cls.predictions.transform.dense", &states)?;
+        let states = activate(&states, self.config.hidden_act)?;
+        let path = "cls.predictions.transform.LayerNorm";
+        let states = self.weights.layer_norm(path, &states, self.config.layer_norm_eps)?;
+        let table = self.weights.get("embeddings.word_embeddings.weight")?; // [V, H]
+        let words = linear(&states, table, self.weights.get("cls.predictions.bias")?)?; // [M, V]
+        Ok(Outputs::Masked { words: Some(words), next })
+    }
+
+    /// `[T, H]` to `[B, H]`.
+    fn pool(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
+        let pooler = self.config.family.pooler(head);
+        let pooler = pooler.ok_or_else(|| Error::Msg(format!("a head of every token has no pooler: {head:?}")))?;
+        let mut read = hidden.index_select(&self.layout.read_tokens, 0)?; // [B, H]
+        if pooler.drops_input {
+            read = self.sequence_dropout(&read, Site::Pooler, head)?;
+        }
+        activate(&self.weights.linear("pooler.dense", &read)?, pooler.activation)
+    }
+
+    /// Dropout of states whose rows are sequences.
+    fn sequence_dropout(&self, x: &Tensor, site: Site, head: Head) -> Result<Tensor> {
+        let first = self.masks.map_or(0, |masks| masks.first_sequence);
+        self.dropout(x, site, self.config.head_dropout(head), first)
+    }
+}

@@ -1,0 +1,149 @@
+//! Families in the spelling of their hub repositories: released configs, and names of tensors as the golden data's
+//! `param_groups.json` and transformers' `named_parameters()` have them.
+
+use super::*;
+use crate::task::Head;
+
+/// The released `config.json` of `owner/name`, whole.
+const RELEASED: [(&str, &str); 6] = [
+    (
+        "FacebookAI/roberta-base",
+        r#"{"architectures": ["RobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
+        "eos_token_id": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 768,
+        "initializer_range": 0.02, "intermediate_size": 3072, "layer_norm_eps": 1e-05, "max_position_embeddings": 514,
+        "model_type": "roberta", "num_attention_heads": 12, "num_hidden_layers": 12, "pad_token_id": 1,
+        "type_vocab_size": 1, "vocab_size": 50265}"#,
+    ),
+    (
+        "FacebookAI/xlm-roberta-base",
+        r#"{"architectures": ["XLMRobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
+        "eos_token_id": 2, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 768,
+        "initializer_range": 0.02, "intermediate_size": 3072, "layer_norm_eps": 1e-05, "max_position_embeddings": 514,
+        "model_type": "xlm-roberta", "num_attention_heads": 12, "num_hidden_layers": 12, "output_past": true,
+        "pad_token_id": 1, "position_embedding_type": "absolute", "transformers_version": "4.17.0.dev0",
+        "type_vocab_size": 1, "use_cache": true, "vocab_size": 250002}"#,
+    ),
+    (
+        "distilbert/distilbert-base-uncased",
+        r#"{"activation": "gelu", "architectures": ["DistilBertForMaskedLM"], "attention_dropout": 0.1, "dim": 768,
+        "dropout": 0.1, "hidden_dim": 3072, "initializer_range": 0.02, "max_position_embeddings": 512,
+        "model_type": "distilbert", "n_heads": 12, "n_layers": 6, "pad_token_id": 0, "qa_dropout": 0.1,
+        "seq_classif_dropout": 0.2, "sinusoidal_pos_embds": false, "tie_weights_": true,
+        "transformers_version": "4.10.0.dev0", "vocab_size": 30522}"#,
+    ),
+    (
+        "google/electra-small-discriminator",
+        r#"{"architectures": ["ElectraForPreTraining"], "attention_probs_dropout_prob": 0.1, "embedding_size": 128,
+        "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 256, "initializer_range": 0.02,
+        "intermediate_size": 1024, "layer_norm_eps": 1e-12, "max_position_embeddings": 512, "model_type": "electra",
+        "num_attention_heads": 4, "num_hidden_layers": 12, "pad_token_id": 0, "position_embedding_type": "absolute",
+        "summary_activation": "gelu", "summary_last_dropout": 0.1, "summary_type": "first", "summary_use_proj": true,
+        "transformers_version": "4.9.0.dev0", "type_vocab_size": 2, "vocab_size": 30522}"#,
+    ),
+    (
+        "albert/albert-base-v2",
+        r#"{"architectures": ["AlbertForMaskedLM"], "attention_probs_dropout_prob": 0, "bos_token_id": 2,
+        "classifier_dropout_prob": 0.1, "down_scale_factor": 1, "embedding_size": 128, "eos_token_id": 3,
+        "gap_size": 0, "hidden_act": "gelu_new", "hidden_dropout_prob": 0, "hidden_size": 768,
+        "initializer_range": 0.02, "inner_group_num": 1, "intermediate_size": 3072, "layer_norm_eps": 1e-12,
+        "max_position_embeddings": 512, "model_type": "albert", "net_structure_type": 0, "num_attention_heads": 12,
+        "num_hidden_groups": 1, "num_hidden_layers": 12, "num_memory_blocks": 0, "pad_token_id": 0,
+        "type_vocab_size": 2, "vocab_size": 30000}"#,
+    ),
+    (
+        "google/bert_uncased_L-2_H-128_A-2",
+        r#"{"hidden_size": 128, "hidden_act": "gelu", "initializer_range": 0.02, "vocab_size": 30522,
+        "hidden_dropout_prob": 0.1, "num_attention_heads": 2, "type_vocab_size": 2, "max_position_embeddings": 512,
+        "num_hidden_layers": 2, "intermediate_size": 512, "attention_probs_dropout_prob": 0.1,
+        "layer_norm_eps": 1e-12, "model_type": "bert"}"#,
+    ),
+];
+
+fn released(name: &str) -> EncoderConfig {
+    let (_, text) = RELEASED.iter().find(|(known, _)| *known == name).unwrap();
+    EncoderConfig::parse(text).unwrap()
+}
+
+fn changed(name: &str, from: &str, to: &str) -> String {
+    let (_, text) = RELEASED.iter().find(|(known, _)| *known == name).unwrap();
+    assert!(text.contains(from));
+    EncoderConfig::parse(&text.replace(from, to)).unwrap_err().to_string()
+}
+
+/// As transformers 5.24 counts those of each `...ForSequenceClassification` with two labels.
+#[test]
+fn released_configs_have_the_published_number_of_parameters() {
+    let sizes = [124_647_170, 278_045_186, 66_955_010, 13_549_314, 11_685_122, 4_386_178];
+    for ((name, _), expected) in RELEASED.iter().zip(sizes) {
+        let parameters = parameters(&released(name), Head::Classification, 2);
+        assert_eq!(parameters.iter().map(Parameter::len).sum::<usize>(), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_differs_is_read_from_the_config() {
+    let roberta = released("FacebookAI/roberta-base");
+    assert_eq!((roberta.first_position, roberta.longest_sequence()), (2, 512));
+    let electra = released("google/electra-small-discriminator");
+    assert_eq!((electra.embedding_size, electra.projects()), (128, true));
+    let distilbert = released("distilbert/distilbert-base-uncased");
+    let dropouts = [Head::Classification, Head::Tokens, Head::Span].map(|head| distilbert.head_dropout(head));
+    assert_eq!((dropouts, distilbert.type_vocab_size), ([0.2, 0.1, 0.1], 0));
+    assert_eq!(released("albert/albert-base-v2").head_dropout(Head::Regression), 0.1);
+}
+
+#[test]
+fn every_head_of_every_family_has_names_of_its_own_and_one_of_each() {
+    let heads = [Head::Classification, Head::Regression, Head::Span, Head::Tokens, Head::Choice];
+    for family in FAMILIES {
+        let (_, text) = RELEASED.iter().find(|(_, text)| text.contains(&format!("\"{}\"", family.model_type))).unwrap();
+        let config = EncoderConfig::parse(text).unwrap();
+        for head in heads {
+            let all = parameters(&config, head, 2);
+            let names: std::collections::BTreeSet<&str> = all.iter().map(|parameter| parameter.name.as_str()).collect();
+            assert_eq!(names.len(), all.len(), "{} {head:?}", family.title);
+            assert!(all.iter().all(|one| one.head || one.name.starts_with(family.prefix)), "{}", family.title);
+        }
+    }
+}
+
+/// As `named_parameters()` of transformers 5.24 has them.
+#[test]
+fn tensors_are_called_as_in_transformers() {
+    let name = |model: &str, head, path: &str| {
+        let all = parameters(&released(model), head, 2);
+        all.into_iter().find(|parameter| parameter.path == path).unwrap().name
+    };
+    let norm = "encoder.layer.0.output.LayerNorm.weight";
+    let distilbert = "distilbert/distilbert-base-uncased";
+    assert_eq!(name(distilbert, Head::Span, norm), "distilbert.transformer.layer.0.output_layer_norm.weight");
+    let albert = "albert/albert-base-v2";
+    let layer = "albert.encoder.albert_layer_groups.0.albert_layers.0";
+    assert_eq!(name(albert, Head::Span, norm), format!("{layer}.full_layer_layer_norm.weight"));
+    let dense = "encoder.layer.0.attention.output.dense.bias";
+    assert_eq!(name(albert, Head::Span, dense), format!("{layer}.attention.dense.bias"));
+    assert_eq!(name(albert, Head::Choice, "pooler.dense.bias"), "albert.pooler.bias");
+    let roberta = "FacebookAI/roberta-base";
+    assert_eq!(name(roberta, Head::Classification, "pooler.dense.weight"), "classifier.dense.weight");
+    assert_eq!(name(roberta, Head::Classification, "classifier.weight"), "classifier.out_proj.weight");
+    assert_eq!(name(roberta, Head::Tokens, "classifier.weight"), "classifier.weight");
+}
+
+#[test]
+fn errors_speak_the_familys_own_language() {
+    let distilbert = "distilbert/distilbert-base-uncased";
+    assert_eq!(
+        changed(distilbert, "\"n_heads\": 12", "\"n_heads\": 7"),
+        "config.json: `n_heads` is 7 with dim 768, expected a divisor of the hidden size"
+    );
+    assert_eq!(
+        changed(distilbert, "\"dim\"", "\"hidden_size\""),
+        "config.json: `dim` is missing, expected a positive integer below 2^24"
+    );
+    let sinusoidal = changed(distilbert, "embds\": false", "embds\": true");
+    assert_eq!(sinusoidal, "config.json: `sinusoidal_pos_embds` is true, expected false");
+    let groups = changed("albert/albert-base-v2", "groups\": 1", "groups\": 3");
+    assert_eq!(groups, "config.json: `num_hidden_groups` is 3, expected 1");
+    let none = changed("FacebookAI/roberta-base", "514", "2");
+    assert!(none.contains("`max_position_embeddings` is 2 with a first position of 2"), "{none}");
+}
