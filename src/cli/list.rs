@@ -45,8 +45,10 @@ pub fn run(args: &ListArgs, console: &Console) -> Result<Exit, CliError> {
 
 fn to_text(found: &[Found]) -> String {
     let mut sections = vec![section("tasks", TASKS.iter().map(task_line))];
-    sections
-        .push(section("families", FAMILIES.iter().map(|family| format!("{:9} {}", family.model_type, family.title))));
+    sections.push(section(
+        "families",
+        FAMILIES.iter().map(|family| format!("{:12} {:12} {}", family.model_type, family.title, family.about)),
+    ));
     sections.extend(PRESETS.iter().map(preset_text));
     sections.push(section("experiments", found.iter().map(experiment_line)));
     sections.push(section("pre-trainings", pretrainings().iter().map(|path| pretraining_line(path))));

@@ -58,7 +58,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Score anyone's prediction files with a task's official metrics.
     Score(score::ScoreArgs),
-    /// Recompute a saved model's dev predictions with an independent implementation.
+    /// Recompute a saved BERT's or RoBERTa's dev predictions with an independent implementation.
     Verify(verify::VerifyArgs),
     /// Write the files the GLUE server and the SQuAD scripts take.
     Submit(submit::SubmitArgs),

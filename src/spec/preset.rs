@@ -1,8 +1,8 @@
 //! Presets: named recipes, each value with the text it was taken from.
 //!
 //! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
-//! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked. They differ where
-//! scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
+//! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked, `roberta` that of
+//! RoBERTa's Tables 9 and 10. They differ where scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
 //! A row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
 
 use super::setting::Setting::{self, Checkpoint, Flag, Nothing, Real, Same, Whole, Word};
@@ -84,6 +84,9 @@ const MOSBACH: &str = "Mosbach et al., configs of their repository";
 const ARGUMENTS: &str = "Hugging Face TrainingArguments";
 const RUN_GLUE: &str = "Hugging Face run_glue.py";
 const RUN_QA: &str = "Hugging Face run_qa.py";
+const TABLE_9: &str = "RoBERTa Table 9, carried over from pre-training";
+const TABLE_10: &str = "RoBERTa Table 10";
+const FAIRSEQ: &str = "fairseq examples/roberta/README.glue.md";
 const OURS: &str = "this program";
 const FEATURE_BASED: &str = "BERT §5.3, beside `features` only; in each direction";
 
@@ -103,6 +106,11 @@ pub const PRESETS: &[Preset] = &[
         name: "hf-default",
         about: "Hugging Face's example scripts with nothing asked: no decay, no warm-up, batches of 8",
         rows: HF_DEFAULT,
+    },
+    Preset {
+        name: "roberta",
+        about: "RoBERTa's Tables 9 and 10: warm-up 6 %, decay 0.1, 10 epochs of which the best on dev is kept",
+        rows: ROBERTA,
     },
 ];
 
@@ -223,6 +231,53 @@ const HF_DEFAULT: &[Row] = &[
     row("snapshot_steps", Whole(500), "Hugging Face TrainingArguments (save_steps)"),
 ];
 
+/// GLUE trains 10 epochs and keeps the best on dev, which is what the paper calls early stopping: the released command says
+/// `--best-checkpoint-metric` and no patience. RTE, STS-B and MRPC from an MNLI model: name its folder as the checkpoint.
+const ROBERTA: &[Row] = &[
+    row("epochs", Real(10.0), TABLE_10),
+    spans("epochs", Real(2.0), TABLE_10),
+    row("batch_size", Whole(32), "RoBERTa Table 10 (16 or 32)"),
+    spans("batch_size", Whole(48), TABLE_10),
+    task("rte", "batch_size", Whole(16), FAIRSEQ),
+    task("mrpc", "batch_size", Whole(16), FAIRSEQ),
+    task("cola", "batch_size", Whole(16), FAIRSEQ),
+    task("stsb", "batch_size", Whole(16), FAIRSEQ),
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("learning_rate", Real(1e-5), "RoBERTa Table 10 (1e-5, 2e-5 or 3e-5)"),
+    spans("learning_rate", Real(1.5e-5), TABLE_10),
+    task("rte", "learning_rate", Real(2e-5), FAIRSEQ),
+    task("stsb", "learning_rate", Real(2e-5), FAIRSEQ),
+    row("schedule", Word("linear-from-warmup-end"), "fairseq polynomial_decay"),
+    row("warmup", Real(0.06), TABLE_10),
+    row("rounding", Word("up"), OURS),
+    row("bias_correction", Flag(true), "fairseq Adam"),
+    row("beta1", Real(0.9), TABLE_9),
+    row("beta2", Real(0.98), TABLE_9),
+    row("epsilon", Real(1e-6), TABLE_9),
+    row("weight_decay", Real(0.1), TABLE_10),
+    spans("weight_decay", Real(0.01), TABLE_10),
+    row("max_grad_norm", Real(0.0), TABLE_9),
+    row("dropout", Checkpoint, "RoBERTa Table 9 (0.1), as in the checkpoint's config"),
+    row("initializer_range", Real(0.02), "fairseq init_bert_params"),
+    row("truncated_normal", Flag(false), "fairseq init_bert_params"),
+    row("max_seq_length", Whole(512), FAIRSEQ),
+    spans("max_seq_length", Whole(512), "this program (the paper's code for SQuAD was not released)"),
+    row("truncation", Word("longest-first"), OURS),
+    row("doc_stride", Whole(128), RUN_QA),
+    row("doc_stride_unit", Word("overlap"), RUN_QA),
+    row("max_query_length", Whole(64), SQUAD),
+    row("max_answer_length", Whole(30), RUN_QA),
+    row("n_best_size", Whole(20), RUN_QA),
+    row("max_context", Flag(false), RUN_QA),
+    row("context_sentences", Whole(0), OURS),
+    row("evaluate", Word("every-epoch"), "RoBERTa §5.1"),
+    spans("evaluate", Word("at-end"), OURS),
+    row("early_stopping", Whole(0), FAIRSEQ),
+    row("keep_weights", Word("best-on-dev"), "RoBERTa §5.1"),
+    spans("keep_weights", Word("last"), OURS),
+    row("snapshot_steps", Whole(500), OURS),
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::setting::FIELDS;
@@ -252,5 +307,21 @@ mod tests {
         assert_eq!(value("max_seq_length", "squad"), Whole(384));
         assert_eq!(value("epochs", "squad"), Real(3.0));
         assert_eq!((value("epochs", "squad_v2"), value("batch_size", "squad_v2")), (Real(2.0), Whole(48)));
+    }
+
+    // data/published/roberta.yaml: t10_glue, t10_squad and the rows of fairseq_*.
+    #[test]
+    fn robertas_recipe_is_that_of_its_tables() {
+        let value = |field, name| find("roberta").unwrap().row(field, task::find(name).unwrap()).unwrap().value;
+        let of = |name| [value("epochs", name), value("learning_rate", name), value("weight_decay", name)];
+        assert_eq!(of("mnli"), [Real(10.0), Real(1e-5), Real(0.1)]);
+        assert_eq!(of("rte"), [Real(10.0), Real(2e-5), Real(0.1)]);
+        assert_eq!(of("squad_v2"), [Real(2.0), Real(1.5e-5), Real(0.01)]);
+        let (mnli, cola, squad) = ("mnli", "cola", "squad");
+        assert_eq!([mnli, cola, squad].map(|name| value("batch_size", name)), [Whole(32), Whole(16), Whole(48)]);
+        assert_eq!(
+            ["warmup", "beta2", "max_grad_norm"].map(|field| value(field, "qqp")),
+            [Real(0.06), Real(0.98), Real(0.0)]
+        );
     }
 }

@@ -37,8 +37,11 @@ fn list_names_tasks_with_their_rows_presets_experiments_and_claims() {
         assert_eq!(rows(task), expected, "{task}");
     }
     let text = printed(&repro(&["list"]));
-    for preset in ["bert-code", "stable", "hf-default"] {
+    for preset in ["bert-code", "stable", "hf-default", "roberta"] {
         assert!(text.contains(&format!("\npreset {preset}: ")), "{preset}");
+    }
+    for family in repro::family::FAMILIES {
+        assert!(text.contains(&format!("\n  {:12} {}", family.model_type, family.title)), "{}", family.title);
     }
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
