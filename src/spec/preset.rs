@@ -270,6 +270,8 @@ const ROBERTA: &[Row] = &[
     row("n_best_size", Whole(20), RUN_QA),
     row("max_context", Flag(false), RUN_QA),
     row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "RoBERTa §5.1"),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), FAIRSEQ),

@@ -17,8 +17,8 @@ pub fn write(folder: &Path, model_type: &str) {
     let words = match (family.vocabulary, model_type) {
         (Vocabulary::WordPiece, _) => word_piece(folder),
         (Vocabulary::BytePairs, _) => byte_pairs(folder),
-        (Vocabulary::None, "albert") => sentence_piece(folder, ["[CLS]", "[SEP]", "<pad>"], [1, 1]),
-        (Vocabulary::None, _) => sentence_piece(folder, ["<s>", "</s>", "<pad>"], [2, 0]),
+        (Vocabulary::None, "albert") => sentence_piece(folder, &ALBERT),
+        (Vocabulary::None, _) => sentence_piece(folder, &XLM_ROBERTA),
     };
     let config = config(model_type, words).to_string();
     std::fs::write(folder.join("config.json"), &config).unwrap();
@@ -102,45 +102,89 @@ fn byte_pairs(folder: &Path) -> usize {
     vocab.len()
 }
 
+/// What differs between two converted SentencePiece tokenizers.
+struct SentencePiece {
+    /// First and last token of a sequence.
+    ends: [&'static str; 2],
+    /// The first pieces.
+    special: [&'static str; 4],
+    /// Separators between the texts of a pair.
+    separators: usize,
+    /// Segment of the second text.
+    segment: usize,
+    /// ALBERT's text is lower-cased.
+    lower_case: bool,
+}
+
+const ALBERT: SentencePiece = SentencePiece {
+    ends: ["[CLS]", "[SEP]"],
+    special: ["<pad>", "<unk>", "[CLS]", "[SEP]"],
+    separators: 1,
+    segment: 1,
+    lower_case: true,
+};
+
+const XLM_ROBERTA: SentencePiece = SentencePiece {
+    ends: ["<s>", "</s>"],
+    special: ["<s>", "<pad>", "</s>", "<unk>"],
+    separators: 2,
+    segment: 0,
+    lower_case: false,
+};
+
+impl SentencePiece {
+    fn id(&self, token: &str) -> usize {
+        self.special.iter().position(|known| *known == token).unwrap()
+    }
+
+    /// `[CLS] A [SEP] B [SEP]`, or `<s> A </s></s> B </s>`.
+    fn post_processor(&self) -> Value {
+        let [start, end] = self.ends;
+        let special = |token: &str, type_id: usize| json!({"SpecialToken": {"id": token, "type_id": type_id}});
+        let text = |id: &str, type_id: usize| json!({"Sequence": {"id": id, "type_id": type_id}});
+        let mut pair = vec![special(start, 0), text("A", 0)];
+        pair.extend((0..self.separators).map(|_| special(end, 0)));
+        pair.extend([text("B", self.segment), special(end, self.segment)]);
+        let known = |token: &str| (token.to_string(), json!({"id": token, "ids": [self.id(token)], "tokens": [token]}));
+        json!({"type": "TemplateProcessing", "single": [special(start, 0), text("A", 0), special(end, 0)], "pair": pair,
+            "special_tokens": Value::Object(self.ends.into_iter().map(known).collect())})
+    }
+
+    fn normalizer(&self) -> Value {
+        let quotes = |from: &str| json!({"type": "Replace", "pattern": {"String": from}, "content": "\""});
+        let cased = vec![quotes("``"), quotes("''"), json!({"type": "NFKD"}), json!({"type": "StripAccents"})];
+        let all = [cased, vec![json!({"type": "Lowercase"})]].concat();
+        if self.lower_case { json!({"type": "Sequence", "normalizers": all}) } else { Value::Null }
+    }
+}
+
 /// `tokenizer.json` with a unigram model, as SentencePiece's are converted, and with the truncation and padding that some
-/// repositories carry. Between the texts of a pair stand so many separators, and the second has this segment.
-fn sentence_piece(folder: &Path, [start, end, pad]: [&str; 3], [separators, segment]: [usize; 2]) -> usize {
-    let special = [start, pad, end, "<unk>"];
-    let characters = (' '..='~').filter(|c| *c != ' ').map(String::from);
+/// repositories carry.
+fn sentence_piece(folder: &Path, own: &SentencePiece) -> usize {
+    let characters = ('!'..='~').map(String::from);
     let words = vocabulary();
     let words = words.lines().filter(|word| !word.starts_with(['[', '#'])).map(|word| format!("▁{word}"));
     let mut seen = std::collections::BTreeSet::new();
     let pieces =
         ["▁".to_string()].into_iter().chain(characters).chain(words).filter(|piece| seen.insert(piece.clone()));
-    let vocab: Vec<Value> = special
-        .map(|token| json!([token, 0.0]))
-        .into_iter()
-        .chain(pieces.map(|piece| json!([piece, -1.0 - 10.0 / piece.chars().count() as f64])))
-        .collect();
-    let special_token = |token: &str, type_id: usize| json!({"SpecialToken": {"id": token, "type_id": type_id}});
-    let text = |id: &str, type_id: usize| json!({"Sequence": {"id": id, "type_id": type_id}});
-    let mut pair = vec![special_token(start, 0), text("A", 0)];
-    pair.extend((0..separators).map(|_| special_token(end, 0)));
-    pair.extend([text("B", segment), special_token(end, segment)]);
-    let known = |token: &str, id: usize| (token.to_string(), json!({"id": token, "ids": [id], "tokens": [token]}));
-    let added = |(id, token): (usize, &str)| {
+    let score = |piece: String| json!([piece, -1.0 - 10.0 / piece.chars().count() as f64]);
+    let vocab: Vec<Value> = own.special.iter().map(|token| json!([token, 0.0])).chain(pieces.map(score)).collect();
+    let added = own.special.iter().enumerate().map(|(id, token)| {
         json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
             "special": true})
-    };
+    });
     let metaspace = json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
     let tokenizer = json!({
         "version": "1.0",
         "truncation": {"direction": "Right", "max_length": 16, "strategy": "LongestFirst", "stride": 0},
-        "padding": {"strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 1,
-            "pad_type_id": 0, "pad_token": pad},
-        "added_tokens": special.into_iter().enumerate().map(added).collect::<Vec<_>>(),
-        "normalizer": {"type": "Lowercase"},
-        "pre_tokenizer": metaspace,
-        "post_processor": {"type": "TemplateProcessing",
-            "single": [special_token(start, 0), text("A", 0), special_token(end, 0)], "pair": pair,
-            "special_tokens": Value::Object([known(start, 0), known(end, 2)].into_iter().collect())},
+        "padding": {"strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": own.id("<pad>"), "pad_type_id": 0, "pad_token": "<pad>"},
+        "added_tokens": added.collect::<Vec<_>>(),
+        "normalizer": own.normalizer(),
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
+        "post_processor": own.post_processor(),
         "decoder": metaspace,
-        "model": {"type": "Unigram", "unk_id": 3, "vocab": vocab, "byte_fallback": false},
+        "model": {"type": "Unigram", "unk_id": own.id("<unk>"), "vocab": vocab, "byte_fallback": false},
     });
     std::fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
     vocab.len()
