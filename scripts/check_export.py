@@ -4,7 +4,8 @@
 
 CASES.json: {"inputs": {"input_ids": [[...]], "attention_mask": [[...]], "token_type_ids": [[...]]}, "logits": [[...]]}, and
 for question answering "start_logits" and "end_logits" instead of "logits". Positions with attention_mask 0 are padding
-and are not compared. Also loads the tokenizer, if the folder has one, and the model card's `model-index`.
+and are not compared. Also loads the tokenizer, if the folder has one, and the model card's `model-index`. Where the cases
+have "texts", [[first, second or null], ...], and "ids", the tokenizer must make these ids of those texts.
 
 Fails (exit 1) when a parameter is missing or unexpected (the pooler apart, which no span model has), or when a logit
 differs by more than 1e-5 of the largest absolute value: two implementations in 32-bit floats differ by about 1e-6.
@@ -57,9 +58,13 @@ def main(folder, cases):
     names = [name for name in ("logits", "start_logits", "end_logits") if name in cases]
     masks = {name: None if name == "logits" else inputs["attention_mask"].bool() for name in names}
     equal = [compare(f"{architecture} {name}", output[name], cases[name], masks[name]) for name in names]
-    if os.path.exists(os.path.join(folder, "tokenizer.json")):
+    if any(os.path.exists(os.path.join(folder, name)) for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         print("tokenizer:", type(tokenizer).__name__, tokenizer("A small test.")["input_ids"])
+        for (first, second), ids in zip(cases.get("texts", []), cases.get("ids", [])):
+            found = tokenizer(first, second)["input_ids"]
+            if found != ids:
+                sys.exit(f"{first!r} {second!r}: {found}, expected {ids}")
     card = huggingface_hub.ModelCard.load(os.path.join(folder, "README.md"))
     for result in card.data.eval_results:
         print("model-index:", result.dataset_name, result.dataset_split, result.metric_type, result.metric_value)

@@ -12,6 +12,7 @@ mod embedded_hub;
 mod encode;
 mod estimate;
 mod export;
+mod families;
 mod plan;
 mod pretrain;
 mod run;
