@@ -13,6 +13,7 @@ mod cache;
 mod codec;
 mod error;
 mod layout;
+mod letter_pairs;
 mod sequence;
 mod split;
 mod tokenizer;

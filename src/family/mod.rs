@@ -112,6 +112,8 @@ pub enum Vocabulary {
     WordPiece,
     /// `vocab.json` and `merges.txt`: byte-level byte pairs as RoBERTa has them.
     BytePairs,
+    /// `vocab.json` and `merges.txt`: pairs of letters that end in `</w>`, as GPT has them.
+    LetterPairs,
     /// Nothing: only `tokenizer.json` will do.
     None,
 }
