@@ -26,7 +26,8 @@ pub fn named<'a>(parameters: &'a [NamedArray], family: &Family) -> Named<'a> {
 }
 
 fn hugging_face_name(name: &str, family: &Family) -> String {
-    let prefix = if ENCODER_PARTS.iter().any(|part| name.starts_with(part)) { family.prefix } else { "" };
+    let bare = !name.starts_with(family.prefix) && ENCODER_PARTS.iter().any(|part| name.starts_with(part));
+    let prefix = if bare { family.prefix } else { "" };
     let spelt = match name.rsplit_once('.') {
         Some((path, "gamma")) => format!("{path}.weight"),
         Some((path, "beta")) => format!("{path}.bias"),
@@ -48,7 +49,8 @@ pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task) 
         (format!("{head}.bias"), vec![task.num_labels()]),
         (family.tensor("embeddings.word_embeddings.weight"), vec![size("vocab_size"), size(width)]),
     ];
-    for (name, shape) in expected {
+    let without_bias = (!family.classifier_bias(task.head)).then(|| format!("{head}.bias"));
+    for (name, shape) in expected.into_iter().filter(|(name, _)| Some(name) != without_bias.as_ref()) {
         let found = parameters.get(&name).map(|array| &array.shape);
         if found != Some(&shape) {
             let found = found.map_or("nothing".to_string(), |shape| format!("{shape:?}"));

@@ -20,7 +20,9 @@ mod micro_batch;
 mod optimizer;
 mod panel;
 mod pass;
+mod pre_norm;
 mod product;
+mod rotary;
 mod shared;
 mod simd;
 mod transpose;
@@ -29,6 +31,7 @@ mod workspace;
 
 pub use micro_batch::TOKENS as MICRO_BATCH;
 
+use super::check;
 use super::flat::FlatLayout;
 use crate::encode::Batch;
 use crate::engine::input::{check_batch, check_names};
@@ -109,6 +112,7 @@ impl Cpu {
         values: &[NamedArray],
         workers: usize,
     ) -> Result<Cpu, EngineError> {
+        check(&config, head)?;
         check_names(&parameters(&config, head, num_labels), values)?;
         let layout = FlatLayout::new(&config, head, num_labels);
         let mut parameters = Buffer::zeros(layout.len);
