@@ -5,7 +5,7 @@
 //! values of them a token, R units of a direction.
 
 use crate::engine::fast::cpu::MICRO_BATCH;
-use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::family::{Encoder, EncoderConfig, Parameter, parameters};
 use crate::plan::EngineKind;
 use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
@@ -79,11 +79,13 @@ pub fn memory_of(
 ///
 /// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
 /// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
-/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer, and `12 H + 3 I` a token; and a gradient of the
-/// layers' parameters where they share them. A frozen encoder keeps two layers.
+/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer (`10 H + 2 I + N` where feed-forward is gated),
+/// and `12 H + 3 I` a token; and a gradient of the layers' parameters where they share them. A frozen encoder keeps two
+/// layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-    let layer = 8 * hidden + wide + config.num_attention_heads;
+    let (narrow, gated) = if matches!(config.encoder, Encoder::ModernBert(_)) { (10, 2) } else { (8, 1) };
+    let layer = narrow * hidden + gated * wide + config.num_attention_heads;
     let token = match head {
         Head::FeatureBased(how) => 2 * layer + 3 * hidden + wide + bilstm_values(config, how),
         _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide,

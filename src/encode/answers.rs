@@ -128,7 +128,8 @@ struct Pool {
 
 impl Pool {
     fn add(&mut self, features: &Features, starts: &[f32], ends: &[f32], settings: &AnswerSettings) {
-        let null = Span { offsets: (0, 0), start_logit: starts[0], end_logit: ends[0] };
+        let class = features.window.as_ref().map_or(0, |window| window.class_token);
+        let null = Span { offsets: (0, 0), start_logit: starts[class], end_logit: ends[class] };
         if self.null.is_none_or(|lowest| lowest.score() > null.score()) {
             self.null = Some(null);
         }

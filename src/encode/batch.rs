@@ -14,7 +14,7 @@ pub enum Target {
     Class(u32),
     /// A number.
     Value(f32),
-    /// First and last token of the answer in the sequence; (0, 0), the `[CLS]` token, for none.
+    /// First and last token of the answer in the sequence; `[CLS]` twice for none.
     Span(u32, u32),
     /// A label for each token, or [`UNLABELLED`].
     Tokens(Vec<u32>),

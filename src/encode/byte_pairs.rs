@@ -5,7 +5,7 @@
 //! As transformers builds it: no blank is put before the first word, offsets leave the blank in front of a token out, and
 //! `<mask>` takes the blank before it with it.
 
-use tokenizers::models::bpe::BPE;
+use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, Tokenizer};
@@ -15,13 +15,7 @@ const SPECIAL: [&str; 4] = ["<s>", "</s>", "<pad>", "<unk>"];
 
 /// The tokenizer of a vocabulary and its merges.
 pub fn build(vocab: &str, merges: &str) -> Result<Tokenizer, String> {
-    let vocab: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(vocab).map_err(|error| error.to_string())?;
-    let id = |(token, id): (String, serde_json::Value)| {
-        let number = id.as_u64().and_then(|id| u32::try_from(id).ok());
-        number.map(|number| (token.clone(), number)).ok_or_else(|| format!("the id of `{token}` is {id}"))
-    };
-    let vocab = vocab.into_iter().map(id).collect::<Result<tokenizers::models::bpe::Vocab, _>>()?;
+    let vocab = ids(vocab)?;
     let known = |token: &str| vocab.get(token).copied().ok_or_else(|| format!("no `{token}` in the vocabulary"));
     let (start, end) = (known("<s>")?, known("</s>")?);
     let special: Vec<_> = SPECIAL.into_iter().filter(|token| vocab.contains_key(*token)).collect();
@@ -38,8 +32,19 @@ pub fn build(vocab: &str, merges: &str) -> Result<Tokenizer, String> {
     Ok(tokenizer)
 }
 
+/// The ids of `vocab.json`.
+pub fn ids(vocab: &str) -> Result<Vocab, String> {
+    let vocab: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(vocab).map_err(|error| error.to_string())?;
+    let id = |(token, id): (String, serde_json::Value)| {
+        let number = id.as_u64().and_then(|id| u32::try_from(id).ok());
+        number.map(|number| (token.clone(), number)).ok_or_else(|| format!("the id of `{token}` is {id}"))
+    };
+    vocab.into_iter().map(id).collect()
+}
+
 /// The pairs of `merges.txt`, whose first line may be `#version: …`.
-fn pairs(merges: &str) -> Result<Vec<(String, String)>, String> {
+pub fn pairs(merges: &str) -> Result<Vec<(String, String)>, String> {
     let lines = merges.lines().enumerate().filter(|(_, line)| !line.starts_with("#version") && !line.is_empty());
     let pair = |(number, line): (usize, &str)| {
         let pair = line.split_once(' ').filter(|(_, second)| !second.contains(' '));

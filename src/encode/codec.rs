@@ -4,7 +4,7 @@
 //!     split    = examples sequences tokens truncated answers_lost count feature*count
 //!     feature  = example length id*length type_id*length target window
 //!     target   = 0 | 1 class | 2 bits-of-f32 | 3 start end
-//!     window   = 0 | 1 first_context_token tokens (gap width most_context)*tokens
+//!     window   = 0 | 1 class_token first_context_token tokens (gap width most_context)*tokens
 //!
 //! `gap` is a token's start minus the previous token's end, `width` its end minus its start, both zigzag (0, -1, 1, …
 //! as 0, 1, 2, …). Reading never trusts a length: it grows with what is really there, and every misfit gives `None`.
@@ -84,6 +84,7 @@ fn write_features(out: &mut Vec<u8>, features: &Features) {
 
 fn write_window(out: &mut Vec<u8>, window: &Window) {
     number(out, 1);
+    number(out, window.class_token as u64);
     number(out, window.first_context_token as u64);
     number(out, window.offsets.len() as u64);
     let mut previous = 0;
@@ -164,8 +165,8 @@ impl Reader<'_> {
     }
 
     fn window(&mut self) -> Option<Window> {
-        let (first_context_token, count) = (self.size()?, self.size()?);
-        let mut window = Window { first_context_token, offsets: Vec::new(), max_context: Vec::new() };
+        let (class_token, first_context_token, count) = (self.size()?, self.size()?, self.size()?);
+        let mut window = Window { class_token, first_context_token, offsets: Vec::new(), max_context: Vec::new() };
         let mut previous = 0;
         for _ in 0..count {
             let start = self.signed()?.checked_add(previous)?;
@@ -191,7 +192,8 @@ mod tests {
             window: None,
         };
         let offsets = vec![(0, 3), (3, 4), (1000, 1100), (1000, 1100)];
-        let window = Window { first_context_token: 2, offsets, max_context: vec![true, false, true, true] };
+        let max_context = vec![true, false, true, true];
+        let window = Window { class_token: 1, first_context_token: 2, offsets, max_context };
         let windowed = Features { target: Some(Target::Span(2, 70_000)), window: Some(window), ..plain.clone() };
         let class = Features { target: Some(Target::Class(u32::MAX)), ..plain.clone() };
         let labels = vec![crate::encode::UNLABELLED, 0, 8].into_iter().cycle().take(plain.input_ids.len()).collect();

@@ -26,6 +26,9 @@ pub enum EncodeError {
     /// The checkpoint has none of the files that would do.
     #[error("the checkpoint has {0}")]
     NoTokenizer(&'static str),
+    /// A tokenizer with added tokens cannot be written down.
+    #[error("the tokenizer cannot be saved: {0}")]
+    Unsaved(String),
     /// Two tokenizer files of one checkpoint say different things.
     #[error("`{}` and `{}` disagree: {reason}", first.display(), second.display())]
     Mismatch {

@@ -98,6 +98,12 @@ impl Layout {
         self.single.iter().take_while(|slot| matches!(slot, Slot::Special { .. })).count()
     }
 
+    /// Position of the token that stands for the whole of a pair of so many tokens: its first where that is a special one
+    /// (`[CLS]`), else its last.
+    pub fn class_token(&self, length: usize) -> usize {
+        if matches!(self.pair.first(), Some(Slot::Special { .. })) { 0 } else { length.saturating_sub(1) }
+    }
+
     /// Position of the second text's first token in a pair whose first text has that many tokens.
     pub fn second_start(&self, first_tokens: usize) -> usize {
         let before = self.pair.iter().take_while(|slot| !matches!(slot, Slot::Text { index: 1, .. }));
@@ -152,6 +158,17 @@ mod tests {
     fn the_second_text_starts_after_the_first_and_its_separator() {
         assert_eq!(bert().second_start(5), 7);
         assert_eq!(bert().special(true), 3);
+    }
+
+    // XLNet's pair is `A <sep> B <sep> <cls>`.
+    #[test]
+    fn the_class_token_is_the_first_or_the_last() {
+        assert_eq!(bert().class_token(9), 0);
+        let mut xlnet = bert();
+        let class = xlnet.pair.remove(0);
+        xlnet.pair.push(class);
+        assert_eq!(xlnet.class_token(9), 8);
+        assert_eq!(xlnet.assemble(&[&[7, 8], &[9]]).0, [7, 8, 102, 9, 102, 101]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod cache;
 mod codec;
 mod error;
 mod layout;
+mod letter_pairs;
 mod sequence;
 mod split;
 mod tokenizer;
@@ -36,6 +37,8 @@ use crate::spec::recipe::{DocStrideUnit, Recipe, Truncation};
 /// The part of a context that a SQuAD window holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
+    /// Position in the sequence of `[CLS]`, which stands for no answer: its first token, in XLNet its last.
+    pub class_token: usize,
     /// Position in the sequence of the first context token.
     pub first_context_token: usize,
     /// Start and end of each context token in the context, in code points.

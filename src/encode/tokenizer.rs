@@ -4,9 +4,9 @@
 //! off: how long a sequence may be is the recipe's to say, and nothing here pads.
 
 use super::EncodeError;
-use super::byte_pairs;
 use super::layout::Layout;
 use super::wordpiece::{self, TokenizerConfig};
+use super::{byte_pairs, letter_pairs};
 use crate::family::Vocabulary;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -51,11 +51,13 @@ impl Tokenizer {
     /// Files that are absent, unreadable, or say different things.
     pub fn of(files: &TokenizerFiles, vocabulary: Vocabulary) -> Result<Tokenizer, EncodeError> {
         match (vocabulary, files.tokenizer_json, files.byte_pairs) {
-            (Vocabulary::BytePairs, None, Some((vocab, merges))) => Self::from_byte_pairs(vocab, merges),
+            (Vocabulary::BytePairs, None, Some(files)) => Self::from_merges(files, byte_pairs::build),
+            (Vocabulary::LetterPairs, None, Some(files)) => Self::from_merges(files, letter_pairs::build),
+            (Vocabulary::LetterPairs, Some(json), _) => Self::from_framed_json(json),
             (Vocabulary::WordPiece, _, _) | (_, Some(_), _) => {
                 Self::from_files(files.tokenizer_json, files.vocab, files.tokenizer_config)
             }
-            (Vocabulary::BytePairs, None, None) => {
+            (Vocabulary::BytePairs | Vocabulary::LetterPairs, None, None) => {
                 Err(EncodeError::NoTokenizer("neither `tokenizer.json` nor `vocab.json` with `merges.txt`"))
             }
             (Vocabulary::None, None, _) => Err(EncodeError::NoTokenizer("no `tokenizer.json`")),
@@ -103,9 +105,21 @@ impl Tokenizer {
         Self::new(inner, path, digest.to_vec())
     }
 
-    fn from_byte_pairs(vocab: &Path, merges: &Path) -> Result<Tokenizer, EncodeError> {
+    /// A file that may lack the frame that GPT's sequences are given.
+    fn from_framed_json(path: &Path) -> Result<Tokenizer, EncodeError> {
+        let bytes = read(path)?;
+        let inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|error| corrupt(path, format!("not a tokenizer: {error}")))?;
+        let inner = letter_pairs::framed(inner).map_err(|reason| corrupt(path, reason))?;
+        Self::new(inner, path, Sha256::digest(&bytes).to_vec())
+    }
+
+    fn from_merges(
+        (vocab, merges): (&Path, &Path),
+        build: fn(&str, &str) -> Result<tokenizers::Tokenizer, String>,
+    ) -> Result<Tokenizer, EncodeError> {
         let texts = (read_text(vocab)?, read_text(merges)?);
-        let inner = byte_pairs::build(&texts.0, &texts.1).map_err(|reason| corrupt(vocab, reason))?;
+        let inner = build(&texts.0, &texts.1).map_err(|reason| corrupt(vocab, reason))?;
         let digest = Sha256::new().chain_update(&texts.0).chain_update([0]).chain_update(&texts.1).finalize();
         Self::new(inner, vocab, digest.to_vec())
     }
@@ -125,6 +139,16 @@ impl Tokenizer {
     /// The frame of special tokens around texts.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The whole tokenizer as a `tokenizer.json`.
+    pub fn to_json(&self) -> Result<String, String> {
+        self.inner.to_string(true).map_err(|error| error.to_string())
+    }
+
+    /// Ids that a model needs rows for.
+    pub fn ids_needed(&self) -> usize {
+        self.highest_id as usize + 1
     }
 
     /// SHA-256 of what the tokenizer was made from, in hexadecimal.

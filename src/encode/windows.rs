@@ -56,12 +56,15 @@ impl Windows {
     ///
     /// Returns whether an answer was lost, that is, lies wholly in no window.
     pub fn set_targets(&mut self, answer: Option<&Answer>) -> bool {
+        let mut lost = answer.is_some();
         for features in &mut self.features {
             let span = answer.and_then(|answer| answer_span(features.window.as_ref()?, answer));
-            let (start, end) = span.unwrap_or((0, 0));
+            let none = features.window.as_ref().map_or(0, |window| window.class_token);
+            lost &= span.is_none();
+            let (start, end) = span.unwrap_or((none, none));
             features.target = Some(Target::Span(start as u32, end as u32));
         }
-        answer.is_some() && self.features.iter().all(|features| features.target == Some(Target::Span(0, 0)))
+        lost
     }
 }
 
@@ -129,7 +132,8 @@ fn sequence(
 ) -> Features {
     let (input_ids, token_type_ids) = layout.assemble(&[question, &context.ids[span.clone()]]);
     let first_context_token = layout.second_start(question.len());
-    let window = Window { first_context_token, offsets: context.offsets[span].to_vec(), max_context };
+    let (class_token, offsets) = (layout.class_token(input_ids.len()), context.offsets[span].to_vec());
+    let window = Window { class_token, first_context_token, offsets, max_context };
     Features { example, input_ids, token_type_ids, target: None, window: Some(window) }
 }
 
@@ -198,7 +202,8 @@ mod tests {
 
     fn window() -> Window {
         // "The big cat": three tokens after `[CLS] q [SEP]`.
-        Window { first_context_token: 3, offsets: vec![(0, 3), (4, 7), (8, 11)], max_context: vec![true; 3] }
+        let offsets = vec![(0, 3), (4, 7), (8, 11)];
+        Window { class_token: 0, first_context_token: 3, offsets, max_context: vec![true; 3] }
     }
 
     fn answer(text: &str, start: usize) -> Answer {

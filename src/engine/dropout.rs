@@ -2,7 +2,8 @@
 //!
 //! A mask value is 0 or `1 / (1 - p)`. Its index counts within the whole optimizer step, not within a micro-batch, and
 //! does not know of padding: hidden states are numbered `token · H + column`, attention probabilities
-//! `(query token · N + head) · P + key position`, where P is the model's longest sequence. So the same seed gives the
+//! `(query token · N + head) · P + key position`, where P is the model's longest sequence. Embeddings of distances are
+//! numbered within their sequence, `(2 · first token + length - distance) · H + column`. So the same seed gives the
 //! same masks however a step is cut up.
 
 use super::StepPart;
@@ -19,6 +20,12 @@ pub enum Site {
     AttentionOutput(usize),
     /// On a layer's feed-forward output, before the residual sum.
     FeedForwardOutput(usize),
+    /// Inside a layer's feed-forward block, after the activation, in families that drop that out too.
+    FeedForwardInner(usize),
+    /// On the embeddings of distances, in families that have them.
+    Distances,
+    /// On the last layer's output, in families that drop that out too.
+    Output,
     /// On the pooled output, before the classifier; on every token's state, where a head reads those.
     Classifier,
     /// On the output of a layer of a BiLSTM, before the next one.
@@ -34,10 +41,13 @@ impl Site {
             Site::Embeddings => 0,
             Site::Classifier => 1,
             Site::Pooler => 2,
+            Site::Distances => 3,
+            Site::Output => u32::MAX,
             Site::AttentionProbabilities(layer) => 4 + 4 * layer as u32,
             Site::AttentionOutput(layer) => 5 + 4 * layer as u32,
             Site::FeedForwardOutput(layer) => 6 + 4 * layer as u32,
-            Site::LstmOutput(layer) => 7 + 4 * layer as u32,
+            Site::FeedForwardInner(layer) => 7 + 4 * layer as u32,
+            Site::LstmOutput(layer) => u32::MAX - 1 - layer as u32,
         }
     }
 }
@@ -116,11 +126,16 @@ mod tests {
     #[test]
     fn sites_have_numbers_of_their_own() {
         let layers = (0..24).flat_map(|layer| {
-            let output = [Site::AttentionOutput(layer), Site::FeedForwardOutput(layer), Site::LstmOutput(layer)];
-            [[Site::AttentionProbabilities(layer)].as_slice(), &output].concat()
+            [
+                Site::AttentionProbabilities(layer),
+                Site::AttentionOutput(layer),
+                Site::FeedForwardOutput(layer),
+                Site::FeedForwardInner(layer),
+                Site::LstmOutput(layer),
+            ]
         });
-        let mut numbers: Vec<u32> =
-            layers.chain([Site::Embeddings, Site::Classifier, Site::Pooler]).map(Site::number).collect();
+        let others = [Site::Embeddings, Site::Classifier, Site::Pooler, Site::Distances, Site::Output];
+        let mut numbers: Vec<u32> = layers.chain(others).map(Site::number).collect();
         let count = numbers.len();
         numbers.sort_unstable();
         numbers.dedup();

@@ -154,7 +154,7 @@ fn none(config: &Value) -> EngineError {
 
 /// Both families that are read here have a tanh after it.
 fn pooler_path(family: &Family, head: Head) -> Option<&'static str> {
-    family.pooler(head).filter(|pooler| pooler.activation == Activation::Tanh).map(|pooler| pooler.path)
+    family.pooler(head).filter(|pooler| pooler.activation == Activation::Tanh).and_then(|pooler| pooler.path)
 }
 
 /// The encoder with its first so many layers.

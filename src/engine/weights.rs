@@ -78,8 +78,9 @@ fn read_file(
         let known = canonical(family, &name, wanted);
         match known {
             Some(parameter) => {
-                let values = read_tensor(path, &mut file, start, &name, info, parameter)?;
-                let array = NamedArray { name: parameter.name.clone(), shape: parameter.shape.clone(), values };
+                let shape = if lacks_rows(family, parameter, info) { &info.shape } else { &parameter.shape };
+                let values = read_tensor(path, &mut file, start, &name, info, shape)?;
+                let array = NamedArray { name: parameter.name.clone(), shape: shape.clone(), values };
                 loaded.arrays.insert(parameter.name.clone(), array);
             }
             None if is_unused(family, &name) => loaded.unused.push(name),
@@ -89,6 +90,14 @@ fn read_file(
         }
     }
     Ok(())
+}
+
+/// Whether only the rows of tokens that fine-tuning adds are not there yet.
+fn lacks_rows(family: &Family, parameter: &Parameter, info: &TensorInfo) -> bool {
+    let words = parameter.path == "embeddings.word_embeddings.weight" && info.shape.len() == 2;
+    words
+        && info.shape[1] == parameter.shape[1]
+        && (1..=family.new_tokens).any(|rows| info.shape[0] + rows == parameter.shape[0])
 }
 
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> EngineError {
@@ -128,7 +137,18 @@ fn modern_spelling(name: &str) -> String {
 
 fn is_unused(family: &Family, name: &str) -> bool {
     let bare = name.strip_prefix(family.prefix).unwrap_or(name);
-    family.unused.iter().any(|beginning| bare.starts_with(beginning))
+    family.unused.iter().any(|beginning| begins(bare, beginning))
+}
+
+/// Whether a name begins so; `*` stands for a number.
+fn begins(name: &str, beginning: &str) -> bool {
+    match beginning.split_once('*') {
+        None => name.starts_with(beginning),
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            let after_number = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            after_number.len() < rest.len() && after_number.starts_with(after)
+        }),
+    }
 }
 
 fn read_tensor(
@@ -137,11 +157,10 @@ fn read_tensor(
     start: u64,
     name: &str,
     info: &TensorInfo,
-    parameter: &Parameter,
+    expected: &[usize],
 ) -> Result<Vec<f32>, EngineError> {
-    if info.shape != parameter.shape {
-        let place = path.display();
-        let (found, expected) = (&info.shape, &parameter.shape);
+    if info.shape != expected {
+        let (place, found) = (path.display(), &info.shape);
         let text = format!("{place}: tensor `{name}` has shape {found:?}, the config expects {expected:?}");
         return Err(EngineError::Weights(text));
     }
@@ -176,16 +195,25 @@ pub struct Initialization {
     pub truncated_normal: bool,
 }
 
-/// The starting values of all parameters, in order: those loaded, and new ones for the rest.
+/// The starting values of all parameters, in order: those loaded, and new ones for the rest; also for the last rows of a table
+/// that has fewer in the checkpoint.
 pub fn starting_values(
     parameters: &[Parameter],
     mut loaded: BTreeMap<String, NamedArray>,
     how: &Initialization,
 ) -> Vec<NamedArray> {
-    let mut value = |(site, parameter): (usize, &Parameter)| {
-        loaded.remove(&parameter.name).unwrap_or_else(|| fresh(site as u32, parameter, how))
+    let mut value = |(site, parameter): (usize, &Parameter)| match loaded.remove(&parameter.name) {
+        Some(array) if array.values.len() == parameter.len() => array,
+        Some(array) => continued(&array, fresh(site as u32, parameter, how)),
+        None => fresh(site as u32, parameter, how),
     };
     parameters.iter().enumerate().map(&mut value).collect()
+}
+
+/// A table that begins with the rows of a shorter one.
+fn continued(shorter: &NamedArray, mut table: NamedArray) -> NamedArray {
+    table.values[..shorter.values.len()].copy_from_slice(&shorter.values);
+    table
 }
 
 fn fresh(site: u32, parameter: &Parameter, how: &Initialization) -> NamedArray {

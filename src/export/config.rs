@@ -17,10 +17,11 @@ pub fn family(config: &Map<String, Value>) -> Result<&'static Family, ExportErro
 
 /// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM.
 pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<String>, ExportError> {
-    let class = family(config)?.class;
+    let family = family(config)?;
+    let class = family.class;
     let head = match head {
         Head::Classification | Head::Regression => "ForSequenceClassification",
-        Head::Span => "ForQuestionAnswering",
+        Head::Span => family.span_class,
         Head::Tokens => "ForTokenClassification",
         Head::Choice => "ForMultipleChoice",
         Head::Pretraining => "ForPreTraining",
@@ -115,7 +116,8 @@ mod tests {
         let error = finished(&checkpoint(json!({"model_type": "llama"})), find("rte").unwrap(), Head::Classification);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "`model_type` is `llama`, expected one of `bert`, `roberta`, `xlm-roberta`, `distilbert`, `electra`, `albert`"
+            "`model_type` is `llama`, expected one of `bert`, `roberta`, `xlm-roberta`, `distilbert`, `electra`, `albert`, \
+             `openai-gpt`, `modernbert`, `xlnet`"
         );
     }
 }

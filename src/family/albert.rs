@@ -43,6 +43,6 @@ pub const ALBERT: Family = Family {
     ..BERT
 };
 
-const POOLER: Pooler = Pooler { path: "albert.pooler", ..BERT.pooler };
+const POOLER: Pooler = Pooler { path: Some("albert.pooler"), ..BERT.pooler };
 
 const DROPOUT: DropoutField = DropoutField { field: "classifier_dropout_prob", otherwise: Some(0.1) };

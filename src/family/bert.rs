@@ -1,6 +1,6 @@
 //! BERT (Devlin et al. 2019): learned positions, segments, post-norm layers, tanh pooler. Everything else is said against it.
 
-use super::{Activation, ByHead, DropoutField, Family, Pooler, Projection, Vocabulary};
+use super::{Activation, Activations, ByHead, Computation, DropoutField, Family, Pooler, Projection, Vocabulary};
 
 /// BERT, whose spellings are the engines' own.
 pub const BERT: Family = Family {
@@ -8,7 +8,9 @@ pub const BERT: Family = Family {
     title: "BERT",
     about: "base, large, cased, whole-word masking, the 24 miniatures, MiniLM and others of its shape",
     class: "Bert",
+    span_class: "ForQuestionAnswering",
     prefix: "bert.",
+    computation: Computation::PostNorm,
     fields: &[],
     fixed: &[],
     descriptive: &[],
@@ -17,25 +19,45 @@ pub const BERT: Family = Family {
     segments: true,
     positions_after_padding: None,
     projection: Projection::Never,
+    embedding_norm: true,
+    embedding_dropout: None,
+    activations: Activations {
+        known: &[
+            ("gelu", Activation::Gelu),
+            ("gelu_new", Activation::GeluTanh),
+            ("gelu_pytorch_tanh", Activation::GeluTanh),
+            ("relu", Activation::Relu),
+        ],
+        expected: "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`",
+    },
+    wide_factor: None,
+    causal: false,
+    fused_projections: false,
+    transposed: false,
     layer_norm_eps: None,
     shared_layers: false,
     pooler: POOLER,
     choice_pooler: POOLER,
+    tokens_are_pooled: false,
     dropouts: ByHead {
         sequence: Some(CLASSIFIER_DROPOUT),
         choice: Some(CLASSIFIER_DROPOUT),
         tokens: Some(CLASSIFIER_DROPOUT),
         span: None,
     },
+    new_tokens: 0,
+    lacks: &[],
     vocabulary: Vocabulary::WordPiece,
 };
 
 const POOLER: Pooler = Pooler {
-    path: "bert.pooler.dense",
+    path: Some("bert.pooler.dense"),
+    norm: None,
     pretrained: true,
     activation: Activation::Tanh,
     drops_input: false,
     classifier: "classifier",
+    classifier_bias: true,
 };
 
 /// Released checkpoints lack it; then it is that of hidden states.

@@ -2,7 +2,7 @@
 //! error, never ignored. Fields keep Hugging Face's names.
 
 use super::fields::Fields;
-use super::{ByHead, FAMILIES, Family, Projection};
+use super::{ByHead, FAMILIES, Family, ModernBert, Projection};
 use crate::task::Head;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
@@ -18,6 +18,28 @@ pub enum Activation {
     Relu,
     /// `tanh x`: of poolers alone, no config can name it.
     Tanh,
+}
+
+/// What layers compute, with the constants that only these layers have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encoder {
+    /// BERT's.
+    PostNorm,
+    /// ModernBERT's.
+    ModernBert(ModernBert),
+    /// XLNet's.
+    Xlnet,
+}
+
+/// What a sequence head reads of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Its first token.
+    First,
+    /// Its last token.
+    Last,
+    /// The mean of its tokens.
+    Mean,
 }
 
 /// The shape of an encoder and the constants of its computation.
@@ -41,6 +63,8 @@ pub struct EncoderConfig {
     pub hidden_act: Activation,
     /// Dropout of hidden states.
     pub hidden_dropout_prob: f64,
+    /// Dropout of the embeddings.
+    pub embedding_dropout_prob: f64,
     /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f64,
     /// Dropout before the last layer of each head; 0 where a head has none.
@@ -53,7 +77,9 @@ pub struct EncoderConfig {
     pub type_vocab_size: usize,
     /// Epsilon of LayerNorm.
     pub layer_norm_eps: f64,
-    /// Tokens see those before them only (`is_decoder`); what is read of a sequence is then its last token, not its first.
+    /// What its layers compute.
+    pub encoder: Encoder,
+    /// Tokens see those before them only (`is_decoder`, GPT).
     pub causal: bool,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
@@ -112,11 +138,56 @@ impl EncoderConfig {
     pub fn with_dropout(mut self, dropout: Option<f64>) -> EncoderConfig {
         let Some(probability) = dropout else { return self };
         self.hidden_dropout_prob = probability;
+        self.embedding_dropout_prob = probability;
         self.attention_probs_dropout_prob = probability;
+        if let Encoder::ModernBert(own) = &mut self.encoder {
+            own.mlp_dropout = probability;
+        }
         let everywhere = |field: &Option<_>| Ok::<_, Infallible>(if field.is_some() { probability } else { 0.0 });
         let Ok(dropouts) = self.family.dropouts.try_map(everywhere);
         self.head_dropouts = dropouts;
         self
+    }
+
+    /// Room for the ids of a tokenizer that has added its family's tokens to the checkpoint's vocabulary.
+    pub fn make_room(&mut self, ids: usize) {
+        if (self.vocab_size..=self.vocab_size + self.family.new_tokens).contains(&ids) {
+            self.vocab_size = ids;
+        }
+    }
+
+    /// What a sequence head reads: in a causal model and in XLNet the last token.
+    pub fn read(&self) -> Read {
+        match &self.encoder {
+            Encoder::ModernBert(own) => own.read,
+            Encoder::Xlnet => Read::Last,
+            Encoder::PostNorm if self.causal => Read::Last,
+            Encoder::PostNorm => Read::First,
+        }
+    }
+
+    /// Dropout inside the feed-forward block.
+    pub fn inner_dropout(&self) -> f64 {
+        match &self.encoder {
+            Encoder::PostNorm => 0.0,
+            Encoder::ModernBert(own) => own.mlp_dropout,
+            Encoder::Xlnet => self.hidden_dropout_prob,
+        }
+    }
+
+    /// Dropout of the last layer's output.
+    pub fn output_dropout(&self) -> f64 {
+        if self.encoder == Encoder::Xlnet { self.hidden_dropout_prob } else { 0.0 }
+    }
+
+    /// Whether the pooler has a bias.
+    pub fn pooler_bias(&self) -> bool {
+        if let Encoder::ModernBert(own) = &self.encoder { own.classifier_bias } else { true }
+    }
+
+    /// Whether LayerNorm has a summand.
+    pub fn norm_bias(&self) -> bool {
+        if let Encoder::ModernBert(own) = &self.encoder { own.norm_bias } else { true }
     }
 
     /// Dropout before a head's last layer.
@@ -177,7 +248,8 @@ mod tests {
     fn an_unknown_model_type_lists_the_known_ones() {
         assert_eq!(
             error("\"bert\"", "\"t5\""),
-            "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert"
+            "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert, openai-gpt, \
+             modernbert, xlnet"
         );
     }
 

@@ -50,9 +50,11 @@ pub const DISTILBERT: Family = Family {
 };
 
 const POOLER: Pooler = Pooler {
-    path: "pre_classifier",
+    path: Some("pre_classifier"),
+    norm: None,
     pretrained: false,
     activation: Activation::Relu,
     drops_input: false,
     classifier: "classifier",
+    classifier_bias: true,
 };

@@ -23,7 +23,7 @@ pub const ELECTRA: Family = Family {
         "qa_outputs.",
     ],
     projection: Projection::WhereWidthsDiffer,
-    pooler: Pooler { path: "classifier.dense", drops_input: true, classifier: "classifier.out_proj", ..SUMMARY },
+    pooler: Pooler { path: Some("classifier.dense"), drops_input: true, classifier: "classifier.out_proj", ..SUMMARY },
     choice_pooler: SUMMARY,
     dropouts: ByHead {
         choice: Some(DropoutField { field: "summary_last_dropout", otherwise: Some(0.1) }),
@@ -33,9 +33,11 @@ pub const ELECTRA: Family = Family {
 };
 
 const SUMMARY: Pooler = Pooler {
-    path: "sequence_summary.summary",
+    path: Some("sequence_summary.summary"),
+    norm: None,
     pretrained: false,
     activation: Activation::Gelu,
     drops_input: false,
     classifier: "classifier",
+    classifier_bias: true,
 };

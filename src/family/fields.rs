@@ -1,6 +1,6 @@
 //! The fields of a `config.json`: read one by one, and whatever was not asked for refused.
 
-use super::{Activation, ConfigError, DropoutField, EncoderConfig, Family, Projection};
+use super::{Activation, Computation, ConfigError, DropoutField, Encoder, EncoderConfig, Family, Projection};
 use serde_json::{Map, Value};
 
 /// Fields that describe, and change nothing that is computed here.
@@ -58,6 +58,9 @@ const FIXED: &[(&str, &str)] = &[
     ("use_bfloat16", "false"),
 ];
 
+/// Positions of a model that has no longest sequence.
+const UNLIMITED: usize = 1 << 20;
+
 /// The object being read, and which of its fields have been asked for. Fields are asked for by BERT's names.
 pub struct Fields<'a> {
     object: &'a Map<String, Value>,
@@ -88,45 +91,72 @@ impl<'a> Fields<'a> {
             hidden_size,
             num_hidden_layers: self.count("num_hidden_layers")?,
             num_attention_heads: self.count("num_attention_heads")?,
-            intermediate_size: self.count("intermediate_size")?,
+            intermediate_size: match family.wide_factor {
+                Some(factor) => factor * hidden_size,
+                None => self.count("intermediate_size")?,
+            },
             hidden_act: self.activation()?,
             hidden_dropout_prob,
+            embedding_dropout_prob: family.embedding_dropout.map_or(Ok(hidden_dropout_prob), |it| self.fraction(it))?,
             attention_probs_dropout_prob: self.fraction("attention_probs_dropout_prob")?,
             head_dropouts: family.dropouts.try_map(|field| self.head_dropout(*field, hidden_dropout_prob))?,
-            max_position_embeddings: self.count("max_position_embeddings")?,
+            max_position_embeddings: match family.computation {
+                Computation::Xlnet => UNLIMITED,
+                Computation::PostNorm | Computation::ModernBert => self.count("max_position_embeddings")?,
+            },
             first_position: self.first_position()?,
-            type_vocab_size: if family.segments { self.count("type_vocab_size")? } else { 0 },
+            type_vocab_size: match family.computation {
+                Computation::PostNorm if family.segments => self.count("type_vocab_size")?,
+                _ => 0,
+            },
             layer_norm_eps: family.layer_norm_eps.map_or_else(|| self.fraction("layer_norm_eps"), Ok)?,
-            causal: self.flag("is_decoder")?,
+            encoder: self.encoder()?,
+            causal: self.flag("is_decoder")? || family.causal,
             labels: self.labels(),
         })
     }
 
-    fn get(&mut self, field: &'static str) -> Option<&'a Value> {
+    fn encoder(&mut self) -> Result<Encoder, ConfigError> {
+        let (layers, heads) = (self.count("num_hidden_layers")?, self.count("num_attention_heads")?);
+        Ok(match self.family.computation {
+            Computation::PostNorm => Encoder::PostNorm,
+            Computation::ModernBert => Encoder::ModernBert(self.modernbert(layers)?),
+            Computation::Xlnet => {
+                let size = self.count("hidden_size")? / heads;
+                self.xlnet(size)?;
+                Encoder::Xlnet
+            }
+        })
+    }
+
+    /// A field by BERT's name of it, if it is there.
+    pub fn get(&mut self, field: &'static str) -> Option<&'a Value> {
         let field = self.family.field(field);
         self.seen.push(field);
         self.object.get(field)
     }
 
-    fn wrong(&self, field: &'static str, expected: &'static str) -> ConfigError {
+    /// What is wrong with a field.
+    pub fn wrong(&self, field: &'static str, expected: &'static str) -> ConfigError {
         let field = self.family.field(field);
         let found = self.object.get(field).map_or("missing".into(), Value::to_string);
         ConfigError::Field { field, found, expected }
     }
 
     /// A positive size; a million layers or a billion of anything is a mistake.
-    fn count(&mut self, field: &'static str) -> Result<usize, ConfigError> {
+    pub fn count(&mut self, field: &'static str) -> Result<usize, ConfigError> {
         let value = self.get(field).and_then(Value::as_u64).filter(|value| (1..1 << 24).contains(value));
         value.map(|value| value as usize).ok_or_else(|| self.wrong(field, "a positive integer below 2^24"))
     }
 
-    fn fraction(&mut self, field: &'static str) -> Result<f64, ConfigError> {
+    /// A probability.
+    pub fn fraction(&mut self, field: &'static str) -> Result<f64, ConfigError> {
         let value = self.get(field).and_then(Value::as_f64).filter(|value| (0.0..1.0).contains(value));
         value.ok_or_else(|| self.wrong(field, "a number from 0 to 1"))
     }
 
     /// Absence is false.
-    fn flag(&mut self, field: &'static str) -> Result<bool, ConfigError> {
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, ConfigError> {
         match self.get(field) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -155,12 +185,10 @@ impl<'a> Fields<'a> {
     }
 
     fn activation(&mut self) -> Result<Activation, ConfigError> {
-        match self.get("hidden_act").and_then(Value::as_str) {
-            Some("gelu") => Ok(Activation::Gelu),
-            Some("gelu_new" | "gelu_pytorch_tanh") => Ok(Activation::GeluTanh),
-            Some("relu") => Ok(Activation::Relu),
-            _ => Err(self.wrong("hidden_act", "`gelu`, `gelu_new`, `gelu_pytorch_tanh` or `relu`")),
-        }
+        let activations = &self.family.activations;
+        let name = self.get("hidden_act").and_then(Value::as_str);
+        let found = activations.known.iter().find(|(known, _)| Some(*known) == name);
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| self.wrong("hidden_act", activations.expected))
     }
 
     fn labels(&mut self) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Families of encoders: what differs between them, as data.
 //!
-//! All of them are one computation: embeddings, post-norm layers, and a head. A family says how its config fields and
+//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own. A family says how its config fields and
 //! tensors are called, what its embeddings are made of, whether its layers share their parameters, and what stands between
 //! the encoder and the classifier. Everything is said against [`bert::BERT`]: parts that agree with it are taken over
 //! from there. How the numbers are computed is the engines' business.
@@ -14,18 +14,31 @@ mod config;
 mod distilbert;
 mod electra;
 mod fields;
+mod gpt;
+mod modernbert;
 mod parameters;
 mod roberta;
 mod xlm_roberta;
+mod xlnet;
 
 use crate::task::Head;
 pub use by_head::ByHead;
-pub use config::{Activation, ConfigError, EncoderConfig};
+pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
+pub use modernbert::{ModernBert, Rotary};
 pub use parameters::{DIRECTIONS, Initial, Parameter, last_layer, parameters};
 
 /// Every family.
-pub const FAMILIES: &[Family] =
-    &[bert::BERT, roberta::ROBERTA, xlm_roberta::XLM_ROBERTA, distilbert::DISTILBERT, electra::ELECTRA, albert::ALBERT];
+pub const FAMILIES: &[Family] = &[
+    bert::BERT,
+    roberta::ROBERTA,
+    xlm_roberta::XLM_ROBERTA,
+    distilbert::DISTILBERT,
+    electra::ELECTRA,
+    albert::ALBERT,
+    gpt::OPENAI_GPT,
+    modernbert::MODERNBERT,
+    xlnet::XLNET,
+];
 
 /// A family of encoders.
 #[derive(Debug, PartialEq)]
@@ -40,6 +53,10 @@ pub struct Family {
     pub class: &'static str,
     /// Prefix of the encoder's tensors in a model with a head; bare in a model without one.
     pub prefix: &'static str,
+    /// What its layers compute.
+    pub computation: Computation,
+    /// End of the name of its class that finds answers' spans.
+    pub span_class: &'static str,
     /// Fields of `config.json` that are spelt otherwise: BERT's name, the family's.
     pub fields: &'static [(&'static str, &'static str)],
     /// Fields that must have one value, as JSON, because the other ones compute something else.
@@ -56,6 +73,20 @@ pub struct Family {
     pub positions_after_padding: Option<u64>,
     /// Whether embeddings have a width of their own (`embedding_size`).
     pub projection: Projection,
+    /// Whether LayerNorm follows the embeddings' sum.
+    pub embedding_norm: bool,
+    /// The field of the embeddings' dropout; none where it is that of hidden states.
+    pub embedding_dropout: Option<&'static str>,
+    /// Names of activations in configs.
+    pub activations: Activations,
+    /// How often the hidden size goes into the feed-forward block's, where that is no field.
+    pub wide_factor: Option<usize>,
+    /// Whether tokens see those before them only, whatever the config says.
+    pub causal: bool,
+    /// Whether query, key and value are one tensor.
+    pub fused_projections: bool,
+    /// Whether the layers' dense weights lie `[in, out]` in files.
+    pub transposed: bool,
     /// Epsilon of LayerNorm where it is a constant and no field.
     pub layer_norm_eps: Option<f64>,
     /// Whether all layers have the same parameters.
@@ -64,10 +95,27 @@ pub struct Family {
     pub pooler: Pooler,
     /// The same where one of several sequences is chosen.
     pub choice_pooler: Pooler,
+    /// Whether heads of every token have the pooler too.
+    pub tokens_are_pooled: bool,
     /// Dropout before each head's last layer; none, no dropout.
     pub dropouts: ByHead<Option<DropoutField>>,
+    /// Tokens around texts that fine-tuning adds to the vocabulary: so many rows of the word embeddings may be new.
+    pub new_tokens: usize,
+    /// Heads that no class of transformers has.
+    pub lacks: &'static [Head],
     /// The tokenizer that is built where a checkpoint has no `tokenizer.json`.
     pub vocabulary: Vocabulary,
+}
+
+/// What the layers of a family compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Computation {
+    /// BERT's: LayerNorm after each block's residual sum, positions and segments in the embeddings.
+    PostNorm,
+    /// ModernBERT's: LayerNorm before each block, rotary positions, gated feed-forward.
+    ModernBert,
+    /// XLNet's: BERT's blocks with relative attention.
+    Xlnet,
 }
 
 /// Embeddings of a width of their own, projected to the hidden size.
@@ -81,11 +129,22 @@ pub enum Projection {
     Always,
 }
 
-/// The dense layer over the token that is read of a sequence: `activation(W x + b)`, then dropout and the classifier.
+/// What activations are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activations {
+    /// Name and meaning.
+    pub known: &'static [(&'static str, Activation)],
+    /// The names, for people.
+    pub expected: &'static str,
+}
+
+/// What stands over the state that is read of a sequence: `activation(W x + b)`, maybe LayerNorm, then dropout and the classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pooler {
-    /// Its tensors' path, complete.
-    pub path: &'static str,
+    /// The dense layer's path, complete; none where the classifier reads the token itself.
+    pub path: Option<&'static str>,
+    /// The path of a LayerNorm after the activation, complete.
+    pub norm: Option<&'static str>,
     /// Whether it was trained with the encoder, so that checkpoints have it; else it is new.
     pub pretrained: bool,
     /// Its activation.
@@ -94,6 +153,8 @@ pub struct Pooler {
     pub drops_input: bool,
     /// The classifier's path.
     pub classifier: &'static str,
+    /// Whether the classifier has a bias.
+    pub classifier_bias: bool,
 }
 
 /// A field of `config.json` that says a dropout.
@@ -112,6 +173,8 @@ pub enum Vocabulary {
     WordPiece,
     /// `vocab.json` and `merges.txt`: byte-level byte pairs as RoBERTa has them.
     BytePairs,
+    /// `vocab.json` and `merges.txt`: pairs of letters that end in `</w>`, as GPT has them.
+    LetterPairs,
     /// Nothing: only `tokenizer.json` will do.
     None,
 }
@@ -128,19 +191,29 @@ impl Family {
         format!("{}{}", self.prefix, self.tensors.iter().fold(path.to_owned(), renamed))
     }
 
-    /// What a head reads a sequence by; none where it reads every token.
+    /// What stands between encoder and classifier; of heads that read every token most families have nothing.
     pub fn pooler(&self, head: Head) -> Option<&Pooler> {
         match head {
             Head::Choice => Some(&self.choice_pooler),
-            head => head.pools().then_some(&self.pooler),
+            head => (head.pools() || self.tokens_are_pooled).then_some(&self.pooler),
         }
+    }
+
+    /// Whether there is a class of transformers with this head.
+    pub fn has(&self, head: Head) -> bool {
+        !self.lacks.contains(&head)
+    }
+
+    /// Whether a head's last layer has a bias.
+    pub fn classifier_bias(&self, head: Head) -> bool {
+        self.pooler(head).is_none_or(|pooler| head == Head::Pretraining || pooler.classifier_bias)
     }
 
     /// The tensors' path of a head's last layer.
     pub fn classifier(&self, head: Head) -> &'static str {
         match (head, self.pooler(head)) {
-            (Head::Classification | Head::Regression | Head::Choice, Some(pooler)) => pooler.classifier,
-            (head, _) => last_layer(head),
+            (Head::Pretraining, _) | (_, None) => last_layer(head),
+            (_, Some(pooler)) => pooler.classifier,
         }
     }
 }

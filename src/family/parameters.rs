@@ -4,7 +4,7 @@
 //! path, which is BERT's name of it without prefix; files know it by its name, which is the family's. Decay is decided by
 //! path, as in the released code: biases and LayerNorm parameters do not decay; embeddings do.
 
-use super::{EncoderConfig, Family};
+use super::{Encoder, EncoderConfig, Family};
 use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
 /// How a parameter begins where no checkpoint has it.
@@ -27,23 +27,32 @@ pub struct Parameter {
     pub path: String,
     /// Name in the checkpoint.
     pub name: String,
-    /// Shape; dense weights are `[out, in]` as in PyTorch.
+    /// Shape in files; dense weights are `[out, in]` as in PyTorch, but for those that are transposed.
     pub shape: Vec<usize>,
+    /// Whether it lies `[in, out]` in files and engines may turn it over.
+    pub transposed: bool,
     /// How it begins.
     pub initial: Initial,
     /// Whether it belongs to the head, which a pretrained checkpoint does not have.
     pub head: bool,
+    /// Whether it is carried along as it is: nothing that is computed here reads it.
+    pub frozen: bool,
 }
 
 impl Parameter {
     /// Whether weight decay applies (`exclude_from_weight_decay` of the released optimizer, which searches the whole name).
     pub fn decays(&self) -> bool {
-        !self.path.contains("bias") && !self.path.contains("LayerNorm")
+        !self.frozen && !self.path.contains("bias") && !self.path.contains("LayerNorm")
     }
 
     /// Whether it is trained under a head: of a frozen encoder, none is.
     pub fn is_trained(&self, head: Head) -> bool {
         self.head || !head.freezes_encoder()
+    }
+
+    fn turn_over(&mut self) {
+        self.shape.reverse();
+        self.transposed = true;
     }
 
     /// Number of values.
@@ -70,12 +79,19 @@ pub fn last_layer(head: Head) -> &'static str {
 /// pooler; the decoder of pre-training is the table of word embeddings.
 pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<Parameter> {
     let mut list = List { family: config.family, all: Vec::new() };
-    list.embeddings(config);
-    let layers = if config.family.shared_layers { 1 } else { config.num_hidden_layers };
-    (0..layers).for_each(|layer| list.layer(config, layer));
+    match &config.encoder {
+        Encoder::PostNorm => list.post_norm(config),
+        Encoder::ModernBert(own) => list.modernbert(config, own),
+        Encoder::Xlnet => list.xlnet(config),
+    }
     let hidden = config.hidden_size;
-    if let Some(pooler) = config.family.pooler(head) {
-        list.beside("pooler.dense", pooler.path, !pooler.pretrained, [hidden, hidden]);
+    if let Some((pooler, path)) = config.family.pooler(head).and_then(|pooler| pooler.path.map(|path| (pooler, path))) {
+        list.beside("pooler.dense", path, !pooler.pretrained, [hidden, hidden]);
+        list.unless(config.pooler_bias());
+        if let Some(norm) = pooler.norm {
+            list.norm_beside("pooler.LayerNorm", norm, hidden);
+            list.unless(config.norm_bias());
+        }
     }
     let mut inputs = hidden;
     match head {
@@ -87,58 +103,100 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
         _ => {}
     }
     list.beside(last_layer(head), config.family.classifier(head), true, [num_labels, inputs]);
+    list.unless(config.family.classifier_bias(head));
     list.all
 }
 
 /// How PyTorch ends the names of an LSTM's two directions.
 pub const DIRECTIONS: [&str; 2] = ["", "_reverse"];
 
-struct List {
+/// A list being made.
+pub struct List {
     family: &'static Family,
-    all: Vec<Parameter>,
+    /// What it holds so far.
+    pub all: Vec<Parameter>,
 }
 
 impl List {
     /// One of the encoder's.
-    fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
-        let name = self.family.tensor(path);
-        self.all.push(Parameter { path: path.into(), name, shape: shape.to_vec(), initial, head: false });
+    pub fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
+        let (path, name, shape) = (path.to_string(), self.family.tensor(path), shape.to_vec());
+        self.all.push(Parameter { path, name, shape, transposed: false, initial, head: false, frozen: false });
+    }
+
+    fn post_norm(&mut self, config: &EncoderConfig) {
+        self.embeddings(config);
+        let layers = if config.family.shared_layers { 1 } else { config.num_hidden_layers };
+        (0..layers).for_each(|layer| self.layer(config, layer));
     }
 
     fn embeddings(&mut self, config: &EncoderConfig) {
         let width = config.embedding_size;
-        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, width], Initial::Normal);
-        self.push("embeddings.position_embeddings.weight", &[config.max_position_embeddings, width], Initial::Normal);
+        self.table("embeddings.word_embeddings", config.vocab_size, width);
+        self.table("embeddings.position_embeddings", config.max_position_embeddings, width);
         if config.type_vocab_size > 0 {
-            self.push("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, width], Initial::Normal);
+            self.table("embeddings.token_type_embeddings", config.type_vocab_size, width);
         }
-        self.layer_norm("embeddings.LayerNorm", width);
+        if config.family.embedding_norm {
+            self.layer_norm("embeddings.LayerNorm", width);
+        }
         if config.projects() {
             self.dense("embeddings_project", config.hidden_size, width);
         }
     }
 
     fn layer(&mut self, config: &EncoderConfig, layer: usize) {
-        let (hidden, wide) = (config.hidden_size, config.intermediate_size);
+        let (hidden, wide, first) = (config.hidden_size, config.intermediate_size, self.all.len());
         let path = config.layer_path(layer);
-        for projection in ["query", "key", "value"] {
-            self.dense(&format!("{path}.attention.self.{projection}"), hidden, hidden);
+        if config.family.fused_projections {
+            self.dense(&format!("{path}.attention.self.query_key_value"), 3 * hidden, hidden);
+        } else {
+            for projection in ["query", "key", "value"] {
+                self.dense(&format!("{path}.attention.self.{projection}"), hidden, hidden);
+            }
         }
         self.dense(&format!("{path}.attention.output.dense"), hidden, hidden);
         self.layer_norm(&format!("{path}.attention.output.LayerNorm"), hidden);
         self.dense(&format!("{path}.intermediate.dense"), wide, hidden);
         self.dense(&format!("{path}.output.dense"), hidden, wide);
         self.layer_norm(&format!("{path}.output.LayerNorm"), hidden);
+        if config.family.transposed {
+            self.all[first..].iter_mut().filter(|one| one.shape.len() == 2).for_each(Parameter::turn_over);
+        }
+    }
+
+    /// A table of embeddings.
+    pub fn table(&mut self, path: &str, rows: usize, width: usize) {
+        self.push(&format!("{path}.weight"), &[rows, width], Initial::Normal);
     }
 
     fn dense(&mut self, path: &str, outputs: usize, inputs: usize) {
+        self.affine(path, outputs, inputs, true);
+    }
+
+    /// A dense layer, with a bias or without.
+    pub fn affine(&mut self, path: &str, outputs: usize, inputs: usize, bias: bool) {
         self.push(&format!("{path}.weight"), &[outputs, inputs], Initial::Normal);
         self.push(&format!("{path}.bias"), &[outputs], Initial::Zero);
+        self.unless(bias);
     }
 
     fn layer_norm(&mut self, path: &str, hidden: usize) {
+        self.norm(path, hidden, true);
+    }
+
+    /// A LayerNorm, with a summand or without.
+    pub fn norm(&mut self, path: &str, hidden: usize, bias: bool) {
         self.push(&format!("{path}.weight"), &[hidden], Initial::One);
         self.push(&format!("{path}.bias"), &[hidden], Initial::Zero);
+        self.unless(bias);
+    }
+
+    /// Takes the newest parameter, a bias, away again unless there is one.
+    fn unless(&mut self, there: bool) {
+        if !there {
+            self.all.pop();
+        }
     }
 
     /// Parameters of the head, whose names are their paths.
@@ -183,8 +241,18 @@ impl List {
 
     /// A dense layer after the encoder, whose name is given complete.
     fn beside(&mut self, path: &str, name: &str, head: bool, [outputs, inputs]: [usize; 2]) {
-        let first = self.all.len();
         self.dense(path, outputs, inputs);
+        self.rename(name, head);
+    }
+
+    fn norm_beside(&mut self, path: &str, name: &str, hidden: usize) {
+        self.layer_norm(path, hidden);
+        self.rename(name, true);
+    }
+
+    /// Gives the newest weight and bias a name.
+    fn rename(&mut self, name: &str, head: bool) {
+        let first = self.all.len() - 2;
         for (parameter, kind) in self.all[first..].iter_mut().zip(["weight", "bias"]) {
             (parameter.name, parameter.head) = (format!("{name}.{kind}"), head);
         }

@@ -18,13 +18,15 @@ pub const ROBERTA: Family = Family {
     unused: &["embeddings.position_ids", "lm_head.", "pooler.", "classifier.", "qa_outputs."],
     positions_after_padding: Some(1),
     pooler: Pooler {
-        path: "classifier.dense",
+        path: Some("classifier.dense"),
+        norm: None,
         pretrained: false,
         activation: Activation::Tanh,
         drops_input: true,
         classifier: "classifier.out_proj",
+        classifier_bias: true,
     },
-    choice_pooler: Pooler { path: "roberta.pooler.dense", pretrained: false, ..BERT.pooler },
+    choice_pooler: Pooler { path: Some("roberta.pooler.dense"), pretrained: false, ..BERT.pooler },
     // transformers' class for choices takes the dropout of hidden states.
     dropouts: ByHead { choice: Some(HIDDEN), ..BERT.dropouts },
     vocabulary: Vocabulary::BytePairs,

@@ -5,7 +5,7 @@ use super::*;
 use crate::task::Head;
 
 /// The released `config.json` of `owner/name`, whole.
-const RELEASED: [(&str, &str); 6] = [
+const RELEASED: [(&str, &str); 9] = [
     (
         "FacebookAI/roberta-base",
         r#"{"architectures": ["RobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
@@ -57,6 +57,40 @@ const RELEASED: [(&str, &str); 6] = [
         "num_hidden_layers": 2, "intermediate_size": 512, "attention_probs_dropout_prob": 0.1,
         "layer_norm_eps": 1e-12, "model_type": "bert"}"#,
     ),
+    (
+        "openai-community/openai-gpt",
+        r#"{"afn": "gelu", "architectures": ["OpenAIGPTLMHeadModel"], "attn_pdrop": 0.1, "embd_pdrop": 0.1,
+        "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "openai-gpt", "n_ctx": 512,
+        "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 512, "n_special": 0, "predict_special_tokens": true,
+        "resid_pdrop": 0.1, "summary_activation": null, "summary_first_dropout": 0.1, "summary_proj_to_labels": true,
+        "summary_type": "cls_index", "summary_use_proj": true,
+        "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 50}}, "vocab_size": 40478}"#,
+    ),
+    (
+        "answerdotai/ModernBERT-base",
+        r#"{"architectures": ["ModernBertForMaskedLM"], "attention_bias": false, "attention_dropout": 0.0,
+        "bos_token_id": 50281, "classifier_activation": "gelu", "classifier_bias": false, "classifier_dropout": 0.0,
+        "classifier_pooling": "mean", "cls_token_id": 50281, "decoder_bias": true, "deterministic_flash_attn": false,
+        "embedding_dropout": 0.0, "eos_token_id": 50282, "global_attn_every_n_layers": 3, "global_rope_theta": 160000.0,
+        "gradient_checkpointing": false, "hidden_activation": "gelu", "hidden_size": 768,
+        "initializer_cutoff_factor": 2.0, "initializer_range": 0.02, "intermediate_size": 1152, "layer_norm_eps": 1e-05,
+        "local_attention": 128, "local_rope_theta": 10000.0, "max_position_embeddings": 8192, "mlp_bias": false,
+        "mlp_dropout": 0.0, "model_type": "modernbert", "norm_bias": false, "norm_eps": 1e-05,
+        "num_attention_heads": 12, "num_hidden_layers": 22, "pad_token_id": 50283,
+        "position_embedding_type": "absolute", "sep_token_id": 50282, "tie_word_embeddings": true,
+        "torch_dtype": "float32", "transformers_version": "4.47.0.dev0", "vocab_size": 50368}"#,
+    ),
+    (
+        "xlnet/xlnet-base-cased",
+        r#"{"architectures": ["XLNetLMHeadModel"], "attn_type": "bi", "bi_data": false, "bos_token_id": 1,
+        "clamp_len": -1, "d_head": 64, "d_inner": 3072, "d_model": 768, "dropout": 0.1, "end_n_top": 5,
+        "eos_token_id": 2, "ff_activation": "gelu", "initializer_range": 0.02, "layer_norm_eps": 1e-12,
+        "mem_len": null, "model_type": "xlnet", "n_head": 12, "n_layer": 12, "pad_token_id": 5, "reuse_len": null,
+        "same_length": false, "start_n_top": 5, "summary_activation": "tanh", "summary_last_dropout": 0.1,
+        "summary_type": "last", "summary_use_proj": true,
+        "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 250}}, "untie_r": true,
+        "vocab_size": 32000}"#,
+    ),
 ];
 
 fn released(name: &str) -> EncoderConfig {
@@ -73,7 +107,9 @@ fn changed(name: &str, from: &str, to: &str) -> String {
 /// As transformers 5.24 counts those of each `...ForSequenceClassification` with two labels.
 #[test]
 fn released_configs_have_the_published_number_of_parameters() {
-    let sizes = [124_647_170, 278_045_186, 66_955_010, 13_549_314, 11_685_122, 4_386_178];
+    let others = [116_536_320, 149_606_402, 117_310_466];
+    let berts = [124_647_170, 278_045_186, 66_955_010, 13_549_314, 11_685_122, 4_386_178];
+    let sizes = berts.into_iter().chain(others);
     for ((name, _), expected) in RELEASED.iter().zip(sizes) {
         let parameters = parameters(&released(name), Head::Classification, 2);
         assert_eq!(parameters.iter().map(Parameter::len).sum::<usize>(), expected, "{name}");
@@ -98,7 +134,7 @@ fn every_head_of_every_family_has_names_of_its_own_and_one_of_each() {
     for family in FAMILIES {
         let (_, text) = RELEASED.iter().find(|(_, text)| text.contains(&format!("\"{}\"", family.model_type))).unwrap();
         let config = EncoderConfig::parse(text).unwrap();
-        for head in heads {
+        for head in heads.into_iter().filter(|head| family.has(*head)) {
             let all = parameters(&config, head, 2);
             let names: std::collections::BTreeSet<&str> = all.iter().map(|parameter| parameter.name.as_str()).collect();
             assert_eq!(names.len(), all.len(), "{} {head:?}", family.title);
@@ -127,6 +163,69 @@ fn tensors_are_called_as_in_transformers() {
     assert_eq!(name(roberta, Head::Classification, "pooler.dense.weight"), "classifier.dense.weight");
     assert_eq!(name(roberta, Head::Classification, "classifier.weight"), "classifier.out_proj.weight");
     assert_eq!(name(roberta, Head::Tokens, "classifier.weight"), "classifier.weight");
+    let gpt = "openai-community/openai-gpt";
+    let fused = "encoder.layer.11.attention.self.query_key_value.weight";
+    assert_eq!(name(gpt, Head::Classification, fused), "transformer.h.11.attn.c_attn.weight");
+    assert_eq!(name(gpt, Head::Classification, norm), "transformer.h.0.ln_2.weight");
+    let modernbert = "answerdotai/ModernBERT-base";
+    assert_eq!(
+        name(modernbert, Head::Span, "encoder.layer.3.intermediate.dense.weight"),
+        "model.layers.3.mlp.Wi.weight"
+    );
+    assert_eq!(name(modernbert, Head::Span, "qa_outputs.bias"), "classifier.bias");
+    let xlnet = "xlnet/xlnet-base-cased";
+    let relative = "encoder.layer.0.attention.self.relative.weight";
+    assert_eq!(name(xlnet, Head::Choice, relative), "transformer.layer.0.rel_attn.r");
+    assert_eq!(
+        name(xlnet, Head::Choice, "encoder.layer.0.attention.self.r_w_bias"),
+        "transformer.layer.0.rel_attn.r_w_bias"
+    );
+    assert_eq!(name(xlnet, Head::Choice, "classifier.weight"), "logits_proj.weight");
+}
+
+#[test]
+fn layers_that_differ_are_read_from_the_config() {
+    let modernbert = "answerdotai/ModernBERT-base";
+    let Encoder::ModernBert(own) = released(modernbert).encoder else { unreachable!("ModernBERT has its own layers") };
+    let (global, local) = (Rotary { window: None, theta: 160_000.0 }, Rotary { window: Some(64), theta: 10_000.0 });
+    assert_eq!((own.read, &own.layers[..4]), (Read::Mean, &[global, local, local, global][..]));
+    assert_eq!(released("xlnet/xlnet-base-cased").read(), Read::Last);
+    let gpt = released("openai-community/openai-gpt");
+    assert_eq!((gpt.read(), gpt.causal, gpt.hidden_act), (Read::Last, true, Activation::GeluTanh));
+    assert_eq!((gpt.intermediate_size, gpt.embedding_dropout_prob), (3072, 0.1));
+}
+
+#[test]
+fn a_vocabulary_grows_by_its_familys_tokens_only() {
+    let grown = |name: &str, ids: usize| {
+        let mut config = released(name);
+        config.make_room(ids);
+        config.vocab_size
+    };
+    let gpt = "openai-community/openai-gpt";
+    assert_eq!([40_478, 40_481, 40_482].map(|ids| grown(gpt, ids)), [40_478, 40_481, 40_478]);
+    assert_eq!(grown("FacebookAI/roberta-base", 50_266), 50_265);
+}
+
+#[test]
+fn what_other_layers_cannot_do_is_refused() {
+    let modernbert = "answerdotai/ModernBERT-base";
+    let scaled = changed(modernbert, "\"mlp_bias\"", "\"rope_scaling\": {}, \"mlp_bias\"").replace('`', "");
+    assert!(scaled.contains("unknown field rope_scaling"), "{scaled}");
+    let types = changed(modernbert, "\"mlp_bias\"", "\"layer_types\": [\"full_attention\"], \"mlp_bias\"");
+    assert!(types.contains("`layer_types` is [\"full_attention\"], expected"), "{types}");
+    let yarn = "\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\"}}, \"mlp_bias\"";
+    let yarn = changed(modernbert, "\"mlp_bias\"", yarn);
+    assert!(yarn.contains("`rope_parameters` is"), "{yarn}");
+    let pooling = changed(modernbert, "\"mean\"", "\"max\"");
+    assert!(pooling.contains("`classifier_pooling` is \"max\", expected `cls` or `mean`"), "{pooling}");
+    let xlnet = "xlnet/xlnet-base-cased";
+    let size = changed(xlnet, "\"d_head\": 64", "\"d_head\": 32");
+    assert_eq!(size, "config.json: `d_head` is 32, expected `d_model` / `n_head`");
+    let clamped = changed(xlnet, "\"clamp_len\": -1", "\"clamp_len\": 100");
+    assert_eq!(clamped, "config.json: `clamp_len` is 100, expected -1");
+    let swish = changed("openai-community/openai-gpt", "\"gelu\"", "\"swish\"");
+    assert_eq!(swish, "config.json: `afn` is \"swish\", expected `gelu` or `relu`");
 }
 
 #[test]

@@ -5,11 +5,11 @@
 use crate::dataset::{self, DatasetError, Example, Location, Origin, Rows, SplitFile};
 use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, TokenizerFiles, cached_split};
 use crate::engine::EngineError;
-use crate::engine::fast::cuda;
+use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
 use crate::family::{ConfigError, EncoderConfig, Family};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
-use crate::plan::{CPU, Run};
+use crate::plan::{CPU, EngineKind, Run};
 use crate::task::{Split, SplitRole};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -56,6 +56,8 @@ pub struct Prepared {
     pub config: EncoderConfig,
     /// `config.json` as it is, for the model folder.
     pub config_text: String,
+    /// `tokenizer.json` for the model folder, where fine-tuning added tokens to the checkpoint's.
+    pub own_tokenizer: Option<String>,
     /// The checkpoint's files.
     pub checkpoint: CheckpointFiles,
     /// Train split and dev splits, in the task's order.
@@ -133,14 +135,17 @@ impl<'a> Inputs<'a> {
         let repository = Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref());
         let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
-        let (config, config_text) = read_config(run, &checkpoint)?;
+        let (mut config, config_text) = read_config(run, &checkpoint)?;
         settings.check_positions(config.longest_sequence())?;
         check_device(run, &config)?;
         let tokenizer = tokenizer(&checkpoint, config.family)?;
+        config.make_room(tokenizer.ids_needed());
         tokenizer.check_vocab_size(config.vocab_size)?;
         let read = |(split, location)| self.read(run, split, location, &tokenizer, settings);
         let splits = located.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Prepared { config, config_text, checkpoint, splits, files })
+        let own_tokenizer = (config.family.new_tokens > 0).then(|| tokenizer.to_json()).transpose();
+        let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?;
+        Ok(Prepared { config, config_text, own_tokenizer, checkpoint, splits, files })
     }
 
     fn locate(&self, run: &Run, split: &Split) -> Result<(SplitFile, Option<Fetched>), InputError> {
@@ -182,13 +187,18 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What a GPU cannot compute is said before anything is encoded.
+/// What nothing here, the engine or a GPU cannot compute is said before anything is encoded.
 fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
-    if run.device == CPU {
-        return Ok(());
-    }
+    let family = config.family;
     let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
-    cuda::engine::check(config, run.task.head).map_err(named)
+    if !family.has(run.task.head) {
+        let text = format!("{} has no head for `{}`", family.title, run.task.name);
+        return Err(named(EngineError::Device(text)));
+    }
+    if run.device != CPU {
+        cuda::engine::check(config, run.task.head).map_err(named)?;
+    }
+    if run.engine == EngineKind::Fast { fast::check(config, run.task.head).map_err(named) } else { Ok(()) }
 }
 
 fn is_local(path: &str) -> bool {

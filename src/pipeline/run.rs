@@ -8,13 +8,15 @@ use crate::encode::EncodingCounts;
 use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
 use crate::engine::{self, Engine, EngineError, Processor};
 use crate::event::{Event, Observer};
-use crate::export::{self, ExportInput, TokenizerFile};
+use crate::export::{self, ExportError, ExportInput, TokenizerFile};
 use crate::family::parameters;
+use crate::fetch::Fetched;
 use crate::plan::steps::total_steps;
 use crate::plan::{Plan, Run};
 use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedScore, SplitReport, Status, Store};
 use crate::score::Scores;
 use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Snapshots, TrainError, Trainer};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -169,13 +171,25 @@ fn write_model(
     engine: &dyn Engine,
     record: &Record,
 ) -> Result<(), RunError> {
-    let config = serde_json::from_str(&prepared.config_text).expect("the config was read before");
-    let files = &prepared.checkpoint;
+    let mut config: Map<String, Value> =
+        serde_json::from_str(&prepared.config_text).expect("the config was read before");
+    if let Some(text) = &prepared.own_tokenizer {
+        config.insert("vocab_size".into(), prepared.config.vocab_size.into());
+        write_tokenizer(folder, text)?;
+    }
+    let kept = |file: &&Fetched| prepared.own_tokenizer.is_none() || file.name == "tokenizer_config.json";
+    let files = prepared.checkpoint.tokenizer().filter(kept);
     let tokenizer: Vec<TokenizerFile> =
-        files.tokenizer().map(|file| TokenizerFile { name: file.name.clone(), path: file.path.clone() }).collect();
+        files.map(|file| TokenizerFile { name: file.name.clone(), path: file.path.clone() }).collect();
     let parameters = engine.parameters().map_err(TrainError::from)?;
     let input = ExportInput { config: &config, task: run.task, parameters: &parameters, tokenizer: &tokenizer, record };
     Ok(export::write(folder, &input)?)
+}
+
+fn write_tokenizer(folder: &Path, text: &str) -> Result<(), ExportError> {
+    let path = folder.join("tokenizer.json");
+    let written = std::fs::create_dir_all(folder).and_then(|()| export::atomic::write(&path, text.as_bytes()));
+    written.map_err(|error| ExportError::File { path, error })
 }
 
 /// Removes what a recorded run does not need: its snapshot, and the model folder of whichever run selection did not

@@ -2,7 +2,7 @@
 //!
 //! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
 //! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked, `roberta` that of
-//! RoBERTa's Tables 9 and 10. They differ where scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
+//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1. They differ where scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
 //! A row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
 
 use super::setting::Setting::{self, Checkpoint, Flag, Nothing, Real, Same, Whole, Word};
@@ -87,6 +87,8 @@ const RUN_QA: &str = "Hugging Face run_qa.py";
 const TABLE_9: &str = "RoBERTa Table 9, carried over from pre-training";
 const TABLE_10: &str = "RoBERTa Table 10";
 const FAIRSEQ: &str = "fairseq examples/roberta/README.glue.md";
+const GPT: &str = "GPT §4.1";
+const TRAIN: &str = "finetune-transformer-lm train.py";
 const OURS: &str = "this program";
 const FEATURE_BASED: &str = "BERT §5.3, beside `features` only; in each direction";
 
@@ -111,6 +113,11 @@ pub const PRESETS: &[Preset] = &[
         name: "roberta",
         about: "RoBERTa's Tables 9 and 10: warm-up 6 %, decay 0.1, 10 epochs of which the best on dev is kept",
         rows: ROBERTA,
+    },
+    Preset {
+        name: "openai-gpt",
+        about: "GPT's Section 4.1 and its released code, without the auxiliary language model: warm-up 0.2 %, 3 epochs",
+        rows: OPENAI_GPT,
     },
 ];
 
@@ -280,6 +287,42 @@ const ROBERTA: &[Row] = &[
     row("snapshot_steps", Whole(500), OURS),
 ];
 
+/// Not here: the auxiliary loss of the language model (λ = 0.5) and the pairs of similarity tasks in both orders. The
+/// released code clips each tensor's gradient by itself; here all are clipped together.
+const OPENAI_GPT: &[Row] = &[
+    row("epochs", Real(3.0), GPT),
+    row("batch_size", Whole(32), GPT),
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("learning_rate", Real(6.25e-5), GPT),
+    row("schedule", Word("linear-from-start"), "finetune-transformer-lm opt.py (warmup_linear)"),
+    row("warmup", Real(0.002), GPT),
+    row("rounding", Word("up"), OURS),
+    row("bias_correction", Flag(true), "finetune-transformer-lm opt.py"),
+    row("beta1", Real(0.9), TRAIN),
+    row("beta2", Real(0.999), TRAIN),
+    row("epsilon", Real(1e-8), TRAIN),
+    row("weight_decay", Real(0.01), TRAIN),
+    row("max_grad_norm", Real(1.0), "finetune-transformer-lm train.py (of each tensor there)"),
+    row("dropout", Checkpoint, "GPT §4.1 (0.1), as in the checkpoint's config"),
+    row("initializer_range", Real(0.02), TRAIN),
+    row("truncated_normal", Flag(false), TRAIN),
+    row("max_seq_length", Whole(512), TRAIN),
+    row("truncation", Word("longest-first"), OURS),
+    row("doc_stride", Whole(128), OURS),
+    row("doc_stride_unit", Word("overlap"), OURS),
+    row("max_query_length", Whole(64), OURS),
+    row("max_answer_length", Whole(30), OURS),
+    row("n_best_size", Whole(20), OURS),
+    row("max_context", Flag(false), OURS),
+    row("context_sentences", Whole(0), OURS),
+    row("evaluate", Word("every-epoch"), TRAIN),
+    spans("evaluate", Word("at-end"), OURS),
+    row("early_stopping", Whole(0), TRAIN),
+    row("keep_weights", Word("best-on-dev"), TRAIN),
+    spans("keep_weights", Word("last"), OURS),
+    row("snapshot_steps", Whole(500), OURS),
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::setting::FIELDS;
@@ -309,6 +352,14 @@ mod tests {
         assert_eq!(value("max_seq_length", "squad"), Whole(384));
         assert_eq!(value("epochs", "squad"), Real(3.0));
         assert_eq!((value("epochs", "squad_v2"), value("batch_size", "squad_v2")), (Real(2.0), Whole(48)));
+    }
+
+    // data/published/openai_gpt.yaml, the row of the fine-tuning.
+    #[test]
+    fn gpts_recipe_is_that_of_its_paper() {
+        let value = |field| find("openai-gpt").unwrap().row(field, task::find("mnli").unwrap()).unwrap().value;
+        assert_eq!(["learning_rate", "epochs", "warmup"].map(value), [Real(6.25e-5), Real(3.0), Real(0.002)]);
+        assert_eq!(value("batch_size"), Whole(32));
     }
 
     // data/published/roberta.yaml: t10_glue, t10_squad and the rows of fairseq_*.

@@ -4,7 +4,8 @@
 //! Every case runs through both ways to a tokenizer: all-MiniLM-L6-v2's `tokenizer.json` (whose saved padding and
 //! truncation must not show) and bert-base-uncased's `vocab.txt`; their vocabularies are the same.
 
-use repro::encode::{Cut, Sequence, Tokenizer};
+use repro::encode::{Cut, Sequence, Tokenizer, TokenizerFiles};
+use repro::family::Vocabulary;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,92 @@ pub fn tokenizers() -> Vec<(&'static str, Tokenizer)> {
     }
     found
 }
+
+/// GPT's letter pairs from `vocab.json` and `merges.txt` of openai-community/openai-gpt: ids and offsets that
+/// `OpenAIGPTTokenizer.from_pretrained(folder)(text, return_offsets_mapping=True)` of transformers 5.24 gives.
+#[test]
+fn letter_pairs_are_those_of_openai_gpt() {
+    let folder = folder("REPRO_HUB", "data/hub").join("models/openai-community/openai-gpt");
+    let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+    if present("openai-gpt tokenizer", &vocab).is_none() {
+        return;
+    }
+    let files = TokenizerFiles { byte_pairs: Some((&vocab, &merges)), ..Default::default() };
+    let tokenizer = Tokenizer::of(&files, Vocabulary::LetterPairs).unwrap();
+    for (text, ids, offsets) in LETTER_PAIRS {
+        let tokens = tokenizer.tokens(text).unwrap();
+        assert_eq!(tokens.ids, ids, "{text:?}");
+        assert_eq!(tokens.offsets, offsets, "{text:?}");
+    }
+    // The frame's tokens come after the 40,478 of the vocabulary.
+    let sequence = Sequence::encode(&tokenizer, "0", ("low", Some("low")), 16, Cut::LongestFirst).unwrap();
+    assert_eq!(sequence.input_ids, [40478, 954, 40479, 954, 40480]);
+}
+
+type LetterPairs = (&'static str, &'static [u32], &'static [(u32, u32)]);
+
+const LETTER_PAIRS: [LetterPairs; 5] = [
+    (
+        "The quick brown fox, who isn't lazy, jumped 3.5 times over U.S. dogs!",
+        &[
+            481, 2279, 2507, 8573, 240, 763, 1532, 247, 256, 241, 8447, 240, 2702, 281, 239, 284, 1323, 715, 254, 239,
+            252, 239, 4954, 267,
+        ],
+        &[
+            (0, 3),
+            (4, 9),
+            (10, 15),
+            (16, 19),
+            (19, 20),
+            (21, 24),
+            (25, 27),
+            (27, 28),
+            (28, 29),
+            (29, 30),
+            (31, 35),
+            (35, 36),
+            (37, 43),
+            (44, 45),
+            (45, 46),
+            (46, 47),
+            (48, 53),
+            (54, 58),
+            (59, 60),
+            (60, 61),
+            (61, 62),
+            (62, 63),
+            (64, 68),
+            (68, 69),
+        ],
+    ),
+    (
+        "Café naïve — “quotes” and 東京 2019",
+        &[10717, 13391, 0, 0, 23919, 0, 488, 0, 0, 4804, 11252],
+        &[(0, 4), (5, 10), (11, 12), (13, 14), (14, 20), (20, 21), (22, 25), (26, 27), (27, 28), (29, 31), (31, 33)],
+    ),
+    ("  tabs\tand\nnew lines  ", &[21082, 488, 783, 3310], &[(2, 6), (7, 10), (11, 14), (15, 20)]),
+    (
+        "supercalifragilisticexpialidocious @user #tag",
+        &[3599, 5139, 8419, 1553, 572, 659, 973, 960, 569, 22683, 305, 19524, 285, 9137],
+        &[
+            (0, 5),
+            (5, 9),
+            (9, 14),
+            (14, 18),
+            (18, 20),
+            (20, 22),
+            (22, 24),
+            (24, 27),
+            (27, 29),
+            (29, 34),
+            (35, 36),
+            (36, 40),
+            (41, 42),
+            (42, 45),
+        ],
+    ),
+    ("🙂 \u{200b} zero", &[0, 8124], &[(0, 1), (4, 8)]),
+];
 
 /// A list of whole numbers.
 pub fn numbers(value: &Value) -> Vec<u32> {

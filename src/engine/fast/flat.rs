@@ -1,7 +1,7 @@
 //! All parameters in one buffer: which range each has. Gradients and moments have buffers of the same layout.
 //!
 //! Query, key and value lie behind one another, first the three weights and then the three biases, so that one matrix
-//! product makes all three. Every group begins at a multiple of [`ALIGNMENT`] values; what lies between is zero and
+//! product makes all three. Weights that files have `[in, out]` are turned over on the way in and out. Every group begins at a multiple of [`ALIGNMENT`] values; what lies between is zero and
 //! stays zero, since its gradient is.
 
 use crate::engine::NamedArray;
@@ -13,7 +13,7 @@ use std::ops::Range;
 /// Values between possible beginnings of a range: 64 bytes.
 pub const ALIGNMENT: usize = 16;
 
-/// A dense layer: weight `[out, in]`, bias `[out]`.
+/// A dense layer: weight `[out, in]`, bias `[out]` or, where there is none, empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dense {
     /// Weight, row-major.
@@ -22,8 +22,8 @@ pub struct Dense {
     pub bias: Range<usize>,
 }
 
-/// LayerNorm's two vectors `[H]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// LayerNorm's two vectors `[H]`; empty where there is no summand, both where there is no LayerNorm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Norm {
     /// Factor.
     pub weight: Range<usize>,
@@ -36,15 +36,17 @@ pub struct Norm {
 pub struct Layer {
     /// Query, key and value as one dense layer `[3 H, H]`.
     pub query_key_value: Dense,
+    /// What XLNet's attention has beside it.
+    pub relative: Option<Relative>,
     /// Attention's output projection `[H, H]`.
     pub attention_output: Dense,
-    /// Its LayerNorm.
+    /// Attention's LayerNorm.
     pub attention_norm: Norm,
-    /// First dense layer of the feed-forward block `[I, H]`.
+    /// First dense layer of the feed-forward block `[I, H]`, `[2 I, H]` where it is gated.
     pub intermediate: Dense,
     /// Second `[H, I]`.
     pub output: Dense,
-    /// Its LayerNorm.
+    /// The feed-forward block's LayerNorm.
     pub output_norm: Norm,
 }
 
@@ -55,17 +57,28 @@ impl Layer {
     }
 }
 
+/// The ranges of what XLNet's attention has beside query, key and value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relative {
+    /// Projection of distances `[H, H]`.
+    pub weight: Range<usize>,
+    /// Added to queries of content, distance and segment (`r_w_bias`, `r_r_bias`, `r_s_bias`), `[H]` each.
+    pub biases: [Range<usize>; 3],
+    /// Of pairs within a segment and of others `[2, H]`.
+    pub segments: Range<usize>,
+}
+
 /// The ranges of the embeddings, E wide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Embeddings {
     /// `[vocabulary, E]`.
     pub words: Range<usize>,
-    /// `[positions, E]`.
+    /// `[positions, E]`; empty where positions are no embeddings.
     pub positions: Range<usize>,
     /// `[segments, E]`; empty where there are none.
     pub segments: Range<usize>,
-    /// Their LayerNorm.
-    pub norm: Norm,
+    /// Their LayerNorm, where they have one.
+    pub norm: Option<Norm>,
     /// Between them and the first layer `[H, E]`, in families that factorise them.
     pub projection: Option<Dense>,
 }
@@ -114,8 +127,12 @@ pub struct FlatLayout {
     pub layers: Vec<Layer>,
     /// All values of a layer, where all layers share them.
     pub shared_layer: Option<Range<usize>>,
+    /// After the last layer, where layers do not end in one.
+    pub final_norm: Option<Norm>,
     /// Pooler; none under a head that reads every token.
     pub pooler: Option<Dense>,
+    /// LayerNorm after it, where there is one.
+    pub pooler_norm: Option<Norm>,
     /// Classifier, span head, or the next sentence's.
     pub head: Dense,
     /// The masked words' head, in pre-training.
@@ -152,7 +169,9 @@ impl FlatLayout {
             embeddings: places.embeddings(),
             shared_layer: layers.first().filter(|_| config.family.shared_layers).map(Layer::range),
             layers,
+            final_norm: places.optional_norm("final.LayerNorm"),
             pooler: places.optional_dense("pooler.dense"),
+            pooler_norm: places.optional_norm("pooler.LayerNorm"),
             head: places.dense(last_layer(head)),
             masked: (head == Head::Pretraining).then(|| places.masked()),
             lstm: if head.freezes_encoder() {
@@ -212,14 +231,32 @@ impl FlatLayout {
 }
 
 fn scatter<'a>(entries: impl Iterator<Item = &'a (Parameter, Range<usize>)>, arrays: &[NamedArray], flat: &mut [f32]) {
-    for ((_, range), array) in entries.zip(arrays) {
-        flat[range.clone()].copy_from_slice(&array.values);
+    for ((parameter, range), array) in entries.zip(arrays) {
+        let place = &mut flat[range.clone()];
+        if parameter.transposed {
+            turn_over(&array.values, parameter.shape[0], place);
+        } else {
+            place.copy_from_slice(&array.values);
+        }
     }
 }
 
 fn array((parameter, range): &(Parameter, Range<usize>), flat: &[f32]) -> NamedArray {
     let (name, shape) = (parameter.name.clone(), parameter.shape.clone());
-    NamedArray { name, shape, values: flat[range.clone()].to_vec() }
+    let mut values = flat[range.clone()].to_vec();
+    if parameter.transposed {
+        let outputs = values.len() / shape[0];
+        turn_over(&flat[range.clone()], outputs, &mut values);
+    }
+    NamedArray { name, shape, values }
+}
+
+/// `[rows, columns]` to `[columns, rows]`.
+fn turn_over(values: &[f32], rows: usize, output: &mut [f32]) {
+    let columns = values.len() / rows;
+    for (at, value) in values.iter().enumerate() {
+        output[at % columns * rows + at / columns] = *value;
+    }
 }
 
 /// Parameters in buffer order, those that must lie without a gap together.
@@ -257,7 +294,8 @@ impl Places<'_> {
     }
 
     fn dense(&self, path: &str) -> Dense {
-        Dense { weight: self.range(&format!("{path}.weight")), bias: self.range(&format!("{path}.bias")) }
+        let bias = (self.place)(&format!("{path}.bias")).unwrap_or_default();
+        Dense { weight: self.range(&format!("{path}.weight")), bias }
     }
 
     fn optional_dense(&self, path: &str) -> Option<Dense> {
@@ -265,15 +303,25 @@ impl Places<'_> {
     }
 
     fn norm(&self, path: &str) -> Norm {
-        Norm { weight: self.range(&format!("{path}.weight")), bias: self.range(&format!("{path}.bias")) }
+        self.optional_norm(path).expect("every path asked for here is in the list of parameters")
+    }
+
+    fn optional_norm(&self, path: &str) -> Option<Norm> {
+        let bias = (self.place)(&format!("{path}.bias")).unwrap_or_default();
+        (self.place)(&format!("{path}.weight")).map(|weight| Norm { weight, bias })
+    }
+
+    /// A block's LayerNorm, after its residual sum or, in families that have it there, before the block.
+    fn norm_around(&self, after: &str, before: &str) -> Norm {
+        self.optional_norm(after).or_else(|| self.optional_norm(before)).unwrap_or_default()
     }
 
     fn embeddings(&self) -> Embeddings {
         Embeddings {
             words: self.range("embeddings.word_embeddings.weight"),
-            positions: self.range("embeddings.position_embeddings.weight"),
+            positions: (self.place)("embeddings.position_embeddings.weight").unwrap_or_default(),
             segments: (self.place)("embeddings.token_type_embeddings.weight").unwrap_or_default(),
-            norm: self.norm("embeddings.LayerNorm"),
+            norm: self.optional_norm("embeddings.LayerNorm"),
             projection: self.optional_dense("embeddings_project"),
         }
     }
@@ -281,12 +329,21 @@ impl Places<'_> {
     fn layer(&self, path: &str) -> Layer {
         Layer {
             query_key_value: self.fused(&format!("{path}.attention.self")),
+            relative: self.relative(&format!("{path}.attention.self")),
             attention_output: self.dense(&format!("{path}.attention.output.dense")),
-            attention_norm: self.norm(&format!("{path}.attention.output.LayerNorm")),
+            attention_norm: self
+                .norm_around(&format!("{path}.attention.output.LayerNorm"), &format!("{path}.attention.LayerNorm")),
             intermediate: self.dense(&format!("{path}.intermediate.dense")),
             output: self.dense(&format!("{path}.output.dense")),
-            output_norm: self.norm(&format!("{path}.output.LayerNorm")),
+            output_norm: self
+                .norm_around(&format!("{path}.output.LayerNorm"), &format!("{path}.intermediate.LayerNorm")),
         }
+    }
+
+    fn relative(&self, path: &str) -> Option<Relative> {
+        let weight = (self.place)(&format!("{path}.relative.weight"))?;
+        let biases = ["r_w_bias", "r_r_bias", "r_s_bias"].map(|bias| self.range(&format!("{path}.{bias}")));
+        Some(Relative { weight, biases, segments: self.range(&format!("{path}.seg_embed")) })
     }
 
     fn masked(&self) -> Masked {
@@ -306,6 +363,9 @@ impl Places<'_> {
     }
 
     fn fused(&self, path: &str) -> Dense {
+        if let Some(whole) = self.optional_dense(&format!("{path}.query_key_value")) {
+            return whole;
+        }
         let (query, value) = (self.dense(&format!("{path}.query")), self.dense(&format!("{path}.value")));
         Dense { weight: query.weight.start..value.weight.end, bias: query.bias.start..value.bias.end }
     }

@@ -1,15 +1,13 @@
-//! Heads over the last layer's output: what a family puts between encoder and classifier is its [`Pooler`].
+//! Heads over the encoder's output: what a family puts between encoder and classifier is its [`Pooler`].
 //!
 //! B sequences, T tokens of all of them, M masked ones, H hidden size, V words.
-//!
-//! [`Pooler`]: crate::family::Pooler
 
 use super::model::Forward;
 use super::ops::{activate, linear};
 use super::outputs::Outputs;
 use crate::encode::Targets;
 use crate::engine::dropout::Site;
-use crate::family::last_layer;
+use crate::family::{Pooler, Read, last_layer};
 use crate::task::Head;
 use candle_core::{Error, Result, Tensor};
 
@@ -21,10 +19,11 @@ impl Forward<'_> {
         self.weights.linear(last_layer(head), &pooled)
     }
 
-    /// Logits of every token, `[T, labels]`: dropout and the last layer.
+    /// Logits of every token, `[T, labels]`: in some families the pooler, then dropout and the last layer.
     pub fn every_token(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
-        let first = self.masks.map_or(0, |masks| masks.first_token);
-        let hidden = self.dropout(hidden, Site::Classifier, self.config.head_dropout(head), first)?;
+        let pooler = self.config.family.pooler(head);
+        let hidden = pooler.map_or(Ok(hidden.clone()), |pooler| self.pooler(pooler, hidden))?;
+        let hidden = self.token_dropout(&hidden, Site::Classifier, self.config.head_dropout(head))?;
         self.weights.linear(last_layer(head), &hidden)
     }
 
@@ -52,11 +51,26 @@ impl Forward<'_> {
     fn pool(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
         let pooler = self.config.family.pooler(head);
         let pooler = pooler.ok_or_else(|| Error::Msg(format!("a head of every token has no pooler: {head:?}")))?;
-        let mut read = hidden.index_select(&self.layout.read_tokens, 0)?; // [B, H]
+        let mut read = match self.config.read() {
+            Read::Mean => self.layout.means(hidden)?,
+            Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
+        };
         if pooler.drops_input {
             read = self.sequence_dropout(&read, Site::Pooler, head)?;
         }
-        activate(&self.weights.linear("pooler.dense", &read)?, pooler.activation)
+        self.pooler(pooler, &read)
+    }
+
+    /// What stands between encoder and classifier, of rows `[…, H]`.
+    fn pooler(&self, pooler: &Pooler, read: &Tensor) -> Result<Tensor> {
+        if pooler.path.is_none() {
+            return Ok(read.clone());
+        }
+        let pooled = activate(&self.weights.linear("pooler.dense", read)?, pooler.activation)?;
+        match pooler.norm {
+            Some(_) => self.weights.layer_norm("pooler.LayerNorm", &pooled, self.config.layer_norm_eps),
+            None => Ok(pooled),
+        }
     }
 
     /// Dropout of states whose rows are sequences.

@@ -4,7 +4,7 @@
 //! B sequences, T tokens of all of them, L the longest of the batch.
 
 use crate::encode::Batch;
-use crate::family::EncoderConfig;
+use crate::family::{EncoderConfig, Read};
 use candle_core::{Device, Result, Tensor};
 
 /// Index tensors of a batch, made once and used by every layer.
@@ -23,7 +23,7 @@ pub struct Layout {
     pub position_ids: Tensor,
     /// For a causal model, minus infinity where a key is later than the query: `[1, 1, L, L]`.
     pub causal_mask: Option<Tensor>,
-    /// Packed row of the token that is read of each sequence, `[B]`: its first, of a causal model its last.
+    /// Packed row of the token that is read of each sequence, `[B]`: its first or its last.
     pub read_tokens: Tensor,
 }
 
@@ -42,7 +42,7 @@ impl Layout {
             key_mask: mask,
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
-            read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, causal), device)?,
+            read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, config.read()), device)?,
             lengths,
             longest,
         })
@@ -69,14 +69,25 @@ impl Layout {
         rows.index_select(&self.to_rectangle, 0)
     }
 
+    /// The mean of each sequence's rows: `[T, H]` to `[B, H]`.
+    pub fn means(&self, rows: &Tensor) -> Result<Tensor> {
+        let (sequences, longest) = (self.lengths.len(), self.longest);
+        let own = |at: usize| at % longest < self.lengths[at / longest];
+        let share = |at: usize| if own(at) { 1.0 / self.lengths[at / longest] as f32 } else { 0.0 };
+        let shares: Vec<f32> = (0..sequences * longest).map(share).collect();
+        let shares = Tensor::from_vec(shares, (sequences, 1, longest), rows.device())?;
+        let cells = self.pad(rows)?.reshape((sequences, longest, rows.dim(1)?))?; // [B, L, H]
+        shares.matmul(&cells)?.squeeze(1)
+    }
+
     /// `[B · L, …]` to `[T, …]`.
     pub fn pack(&self, cells: &Tensor) -> Result<Tensor> {
         cells.index_select(&self.to_rows, 0)
     }
 }
 
-fn read_tokens(bounds: &[u32], causal: bool) -> Vec<u32> {
-    bounds.windows(2).map(|pair| if causal { pair[1] - 1 } else { pair[0] }).collect()
+fn read_tokens(bounds: &[u32], read: Read) -> Vec<u32> {
+    bounds.windows(2).map(|pair| if read == Read::Last { pair[1] - 1 } else { pair[0] }).collect()
 }
 
 fn causal_mask(longest: usize, device: &Device) -> Result<Tensor> {

@@ -9,8 +9,10 @@ mod heads;
 mod layout;
 mod loss;
 mod model;
+mod modernbert;
 mod ops;
 mod outputs;
+mod xlnet;
 
 use super::adam::clip_factor;
 use super::dropout::Masks;
@@ -75,18 +77,22 @@ impl Reference {
     /// Ids that do not fit the model.
     pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<Vec<Vec<f32>>>, EngineError> {
         check_batch(batch, &self.config, self.num_labels)?;
-        let weights = self.weights(false);
+        let weights = self.weights(false)?;
         let states = self.forward(&weights, batch, None)?.hidden_states(batch)?;
         Ok(states.iter().map(Tensor::to_vec2).collect::<Result<_, _>>()?)
     }
 
-    fn weights(&self, graph: bool) -> Weights {
+    fn weights(&self, graph: bool) -> Result<Weights, EngineError> {
         let tensor = |(parameter, var): (&Parameter, &Var)| {
             let trained = graph && parameter.is_trained(self.head);
-            let tensor = if trained { var.as_tensor().clone() } else { var.as_detached_tensor() };
-            (parameter.path.clone(), tensor)
+            let mut tensor = if trained { var.as_tensor().clone() } else { var.as_detached_tensor() };
+            if tensor.rank() == 3 && parameter.path.ends_with(".weight") {
+                tensor = tensor.flatten_from(1)?; // [H, N, D], a dense weight cut into heads
+            }
+            Ok((parameter.path.clone(), if parameter.transposed { tensor.t()? } else { tensor }))
         };
-        Weights { tensors: self.parameters.iter().zip(&self.variables).map(tensor).collect() }
+        let tensors = self.parameters.iter().zip(&self.variables).map(tensor).collect::<Result<_, EngineError>>()?;
+        Ok(Weights { tensors })
     }
 
     /// The parameters that are trained.
@@ -160,7 +166,7 @@ impl Reference {
 impl Predictor for Reference {
     fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError> {
         check_batch(batch, &self.config, self.num_labels)?;
-        let weights = self.weights(false);
+        let weights = self.weights(false)?;
         let forward = self.forward(&weights, batch, None)?;
         let (outputs, loss) = self.outputs(&forward, batch, Divisors::of_prediction(batch))?;
         let loss_sum = loss.map(|loss| loss.to_scalar::<f32>().map(f64::from)).transpose()?;
@@ -171,7 +177,7 @@ impl Predictor for Reference {
 impl Engine for Reference {
     fn accumulate(&mut self, batch: &Batch, part: &StepPart) -> Result<(), EngineError> {
         check_batch(batch, &self.config, self.num_labels)?;
-        let weights = self.weights(true);
+        let weights = self.weights(true)?;
         let forward = self.forward(&weights, batch, Some(Masks::new(part)))?;
         let (_, loss) = self.outputs(&forward, batch, Divisors::of_step(part, batch))?;
         let loss = loss.ok_or_else(|| EngineError::Input("a training batch has hidden targets".into()))?;

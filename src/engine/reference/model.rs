@@ -1,5 +1,5 @@
 //! BERT's forward pass (Devlin et al. 2019, Section 3; modeling.py of the released code), said in the plainest way, and with
-//! it that of every family that is the same encoder with other data.
+//! it that of every family that is the same encoder with other data. Those that are not have pages of their own.
 //!
 //! B sequences, T tokens of all of them, E width of the embeddings, H hidden size, N heads, D = H / N, L longest sequence of
 //! the batch.
@@ -8,14 +8,14 @@ use super::layout::Layout;
 use super::ops::{activate, layer_norm, linear, softmax};
 use crate::encode::Batch;
 use crate::engine::dropout::{Masks, Site};
-use crate::family::EncoderConfig;
+use crate::family::{Encoder, EncoderConfig};
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// The parameters by name, with a graph behind them (training) or without (prediction).
 pub struct Weights {
-    /// By path, so that every family reads as in `modeling_bert.py`.
+    /// By path, so that every family reads as in `modeling_bert.py`; dense weights `[out, in]`.
     pub tensors: HashMap<String, Tensor>,
 }
 
@@ -25,17 +25,22 @@ impl Weights {
         self.tensors.get(name).ok_or_else(|| candle_core::Error::Msg(format!("no parameter `{name}`")))
     }
 
-    /// The dense layer of a path.
+    /// The dense layer of a path, with its bias if it has one.
     pub fn linear(&self, path: &str, x: &Tensor) -> Result<Tensor> {
-        linear(x, self.get(&format!("{path}.weight"))?, self.get(&format!("{path}.bias"))?)
+        let weight = self.get(&format!("{path}.weight"))?;
+        match self.tensors.get(&format!("{path}.bias")) {
+            Some(bias) => linear(x, weight, bias),
+            None => x.matmul(&weight.t()?),
+        }
     }
 
-    /// The LayerNorm of a path.
+    /// The LayerNorm of a path, with its summand if it has one.
     pub fn layer_norm(&self, path: &str, x: &Tensor, epsilon: f64) -> Result<Tensor> {
-        layer_norm(x, self.get(&format!("{path}.weight"))?, self.get(&format!("{path}.bias"))?, epsilon)
+        layer_norm(x, self.get(&format!("{path}.weight"))?, self.tensors.get(&format!("{path}.bias")), epsilon)
     }
 
-    fn embedding(&self, path: &str, ids: &Tensor) -> Result<Tensor> {
+    /// Rows of the table of a path.
+    pub fn embedding(&self, path: &str, ids: &Tensor) -> Result<Tensor> {
         self.get(&format!("{path}.weight"))?.index_select(ids, 0)
     }
 }
@@ -55,35 +60,54 @@ pub struct Forward<'a> {
 impl Forward<'_> {
     /// The embeddings' output and each layer's, `[T, H]` each.
     pub fn hidden_states(&self, batch: &Batch) -> Result<Vec<Tensor>> {
-        let mut states = vec![self.embeddings(batch)?];
-        for layer in 0..self.config.num_hidden_layers {
-            let next = self.layer(layer, &states[layer])?;
-            states.push(next);
-        }
+        let mut states = Vec::new();
+        let last = self.run(batch, &mut |input| states.push(input.clone()))?;
+        states.push(last);
         Ok(states)
     }
 
-    /// The last layer's output, `[T, H]`.
+    /// The encoder's output, `[T, H]`.
     pub fn encode(&self, batch: &Batch) -> Result<Tensor> {
+        self.run(batch, &mut |_| {})
+    }
+
+    /// The encoder's output; `seen` is shown the input of each layer.
+    fn run(&self, batch: &Batch, seen: &mut dyn FnMut(&Tensor)) -> Result<Tensor> {
+        match &self.config.encoder {
+            Encoder::PostNorm => self.post_norm(batch, seen),
+            Encoder::ModernBert(own) => self.modernbert(own, batch, seen),
+            Encoder::Xlnet => self.xlnet(batch, seen),
+        }
+    }
+
+    fn post_norm(&self, batch: &Batch, seen: &mut dyn FnMut(&Tensor)) -> Result<Tensor> {
         let mut hidden = self.embeddings(batch)?;
         for layer in 0..self.config.num_hidden_layers {
+            seen(&hidden);
             hidden = self.layer(layer, &hidden)?;
         }
         Ok(hidden)
     }
 
+    /// The rows of the words, `[T, E]`.
+    pub fn words(&self, batch: &Batch) -> Result<Tensor> {
+        let input_ids = Tensor::new(batch.input_ids.as_slice(), self.layout.to_rows.device())?; // [T]
+        self.weights.embedding("embeddings.word_embeddings", &input_ids)
+    }
+
     fn embeddings(&self, batch: &Batch) -> Result<Tensor> {
         let device = self.layout.to_rows.device();
-        let input_ids = Tensor::new(batch.input_ids.as_slice(), device)?; // [T]
-        let mut sum = self.weights.embedding("embeddings.word_embeddings", &input_ids)?; // [T, E]
+        let mut sum = self.words(batch)?; // [T, E]
         if self.config.type_vocab_size > 0 {
             let token_type_ids = Tensor::new(batch.token_type_ids.as_slice(), device)?; // [T]
             sum = (sum + self.weights.embedding("embeddings.token_type_embeddings", &token_type_ids)?)?;
         }
         let positions = self.weights.embedding("embeddings.position_embeddings", &self.layout.position_ids)?;
-        let sum = (sum + positions)?;
-        let normalised = self.weights.layer_norm("embeddings.LayerNorm", &sum, self.config.layer_norm_eps)?;
-        let embedded = self.hidden_dropout(&normalised, Site::Embeddings)?;
+        let mut sum = (sum + positions)?;
+        if self.config.family.embedding_norm {
+            sum = self.weights.layer_norm("embeddings.LayerNorm", &sum, self.config.layer_norm_eps)?;
+        }
+        let embedded = self.token_dropout(&sum, Site::Embeddings, self.config.embedding_dropout_prob)?;
         if self.config.projects() { self.weights.linear("embeddings_project", &embedded) } else { Ok(embedded) }
     }
 
@@ -93,47 +117,75 @@ impl Forward<'_> {
         let output = self.weights.linear(&format!("{path}.attention.output.dense"), &context)?;
         let output = self.hidden_dropout(&output, Site::AttentionOutput(layer))?;
         let attended = self.add_and_norm(&format!("{path}.attention.output"), &output, hidden)?;
-
-        let wide = self.weights.linear(&format!("{path}.intermediate.dense"), &attended)?; // [T, 4 H]
-        let wide = activate(&wide, self.config.hidden_act)?;
-        let output = self.weights.linear(&format!("{path}.output.dense"), &wide)?; // [T, H]
-        let output = self.hidden_dropout(&output, Site::FeedForwardOutput(layer))?;
-        self.add_and_norm(&format!("{path}.output"), &output, &attended)
+        self.feed_forward(layer, &path, &attended)
     }
 
-    fn add_and_norm(&self, path: &str, output: &Tensor, input: &Tensor) -> Result<Tensor> {
+    /// The second half of a layer, `[T, H]` to `[T, H]`.
+    pub fn feed_forward(&self, layer: usize, path: &str, attended: &Tensor) -> Result<Tensor> {
+        let wide = self.weights.linear(&format!("{path}.intermediate.dense"), attended)?; // [T, 4 H]
+        let wide = activate(&wide, self.config.hidden_act)?;
+        let wide = self.token_dropout(&wide, Site::FeedForwardInner(layer), self.config.inner_dropout())?;
+        let output = self.weights.linear(&format!("{path}.output.dense"), &wide)?; // [T, H]
+        let output = self.hidden_dropout(&output, Site::FeedForwardOutput(layer))?;
+        self.add_and_norm(&format!("{path}.output"), &output, attended)
+    }
+
+    /// A block's output and its input, normalised.
+    pub fn add_and_norm(&self, path: &str, output: &Tensor, input: &Tensor) -> Result<Tensor> {
         self.weights.layer_norm(&format!("{path}.LayerNorm"), &(output + input)?, self.config.layer_norm_eps)
     }
 
     fn attention(&self, layer: usize, path: &str, hidden: &Tensor) -> Result<Tensor> {
-        let query = self.heads(&format!("{path}.attention.self.query"), hidden)?; // [B, N, L, D]
-        let key = self.heads(&format!("{path}.attention.self.key"), hidden)?;
-        let value = self.heads(&format!("{path}.attention.self.value"), hidden)?;
+        let [query, key, value] = self.projections(path, hidden)?; // [B, N, L, D]
+        let scores = query.matmul(&key.t()?)?; // [B, N, L, L]
+        self.context(layer, &scores, self.layout.causal_mask.as_ref(), &value)
+    }
+
+    /// `softmax(scores / √D + mask) V`, padding masked too: scores `[B, N, L, L]` and values `[B, N, L, D]` to `[T, H]`.
+    pub fn context(&self, layer: usize, scores: &Tensor, mask: Option<&Tensor>, value: &Tensor) -> Result<Tensor> {
         let scale = 1.0 / ((self.config.hidden_size / self.config.num_attention_heads) as f64).sqrt();
-        let scores = (query.matmul(&key.t()?)? * scale)?; // [B, N, L, L]
-        let mut scores = scores.broadcast_add(&self.layout.key_mask)?;
-        if let Some(mask) = &self.layout.causal_mask {
+        let mut scores = (scores * scale)?.broadcast_add(&self.layout.key_mask)?;
+        if let Some(mask) = mask {
             scores = scores.broadcast_add(mask)?;
         }
         let probabilities = softmax(&scores)?;
         let probabilities = self.attention_dropout(layer, &probabilities)?;
-        let context = probabilities.matmul(&value)?; // [B, N, L, D]
+        let context = probabilities.matmul(value)?; // [B, N, L, D]
         let cells = context.transpose(1, 2)?.flatten(2, 3)?.flatten(0, 1)?; // [B L, H]
         self.layout.pack(&cells)
     }
 
-    /// A projection cut into heads: `[T, H]` to `[B, N, L, D]`.
-    fn heads(&self, path: &str, hidden: &Tensor) -> Result<Tensor> {
+    /// Query, key and value of `[T, H]`, cut into heads `[B, N, L, D]`.
+    pub fn projections(&self, path: &str, hidden: &Tensor) -> Result<[Tensor; 3]> {
+        let path = format!("{path}.attention.self");
+        let [query, key, value] = if self.config.family.fused_projections {
+            let all = self.weights.linear(&format!("{path}.query_key_value"), hidden)?; // [T, 3 H]
+            let width = self.config.hidden_size;
+            [all.narrow(1, 0, width)?, all.narrow(1, width, width)?, all.narrow(1, 2 * width, width)?]
+        } else {
+            let projected = |which: &str| self.weights.linear(&format!("{path}.{which}"), hidden);
+            [projected("query")?, projected("key")?, projected("value")?]
+        };
+        Ok([self.heads(&query)?, self.heads(&key)?, self.heads(&value)?])
+    }
+
+    /// `[T, H]` cut into heads `[B, N, L, D]`.
+    pub fn heads(&self, projected: &Tensor) -> Result<Tensor> {
         let heads = self.config.num_attention_heads;
         let width = self.config.hidden_size / heads;
-        let projected = self.layout.pad(&self.weights.linear(path, hidden)?)?; // [B L, H]
+        let projected = self.layout.pad(&projected.contiguous()?)?; // [B L, H]
         let shape = (self.layout.lengths.len(), self.layout.longest, heads, width);
         projected.reshape(shape)?.transpose(1, 2)?.contiguous()
     }
 
     /// Dropout of states whose rows are tokens.
-    fn hidden_dropout(&self, x: &Tensor, site: Site) -> Result<Tensor> {
-        self.dropout(x, site, self.config.hidden_dropout_prob, self.masks.map_or(0, |masks| masks.first_token))
+    pub fn hidden_dropout(&self, x: &Tensor, site: Site) -> Result<Tensor> {
+        self.token_dropout(x, site, self.config.hidden_dropout_prob)
+    }
+
+    /// Dropout of anything whose rows are tokens.
+    pub fn token_dropout(&self, x: &Tensor, site: Site, probability: f64) -> Result<Tensor> {
+        self.dropout(x, site, probability, self.masks.map_or(0, |masks| masks.first_token))
     }
 
     /// Multiplies rows by their masks; `first` is the number within the step of the first row.
@@ -167,7 +219,7 @@ impl Forward<'_> {
     }
 
     /// Index within the step of each sequence's first token.
-    fn starts(&self, first_token: usize) -> Vec<usize> {
+    pub fn starts(&self, first_token: usize) -> Vec<usize> {
         let ends = self.layout.lengths.iter().scan(first_token, |end, length| {
             *end += length;
             Some(*end)

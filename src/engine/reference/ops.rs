@@ -11,12 +11,14 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     x.matmul(&weight.t()?)?.broadcast_add(bias)
 }
 
-/// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension; the variance is the biased one.
-pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias` over the last dimension; the variance is the biased one, and there
+/// may be no bias.
+pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, epsilon: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let normalised = centred.broadcast_div(&(variance + epsilon)?.sqrt()?)?;
-    normalised.broadcast_mul(weight)?.broadcast_add(bias)
+    let scaled = normalised.broadcast_mul(weight)?;
+    bias.map_or(Ok(scaled.clone()), |bias| scaled.broadcast_add(bias))
 }
 
 /// `x - log Σ exp x` over the last dimension. The maximum taken out first is a constant of the gradient: it cancels.
@@ -105,7 +107,7 @@ mod tests {
     fn the_gradient_of_layer_norm_matches_differences() {
         let weight = Tensor::new(&[0.5f32, 1.0, -2.0], &Device::Cpu).unwrap();
         let bias = Tensor::new(&[0.1f32, 0.2, 0.3], &Device::Cpu).unwrap();
-        gradient_matches_differences(|x| layer_norm(x, &weight, &bias, 1e-12));
+        gradient_matches_differences(|x| layer_norm(x, &weight, Some(&bias), 1e-12));
     }
 
     // Values of scipy: x * norm.cdf(x) for x = 1 and -2; the tanh formula in double precision.

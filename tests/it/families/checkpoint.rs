@@ -17,7 +17,10 @@ pub fn write(folder: &Path, model_type: &str) {
     let words = match (family.vocabulary, model_type) {
         (Vocabulary::WordPiece, _) => word_piece(folder),
         (Vocabulary::BytePairs, _) => byte_pairs(folder),
+        (Vocabulary::LetterPairs, _) => letter_pairs(folder),
         (Vocabulary::None, "albert") => sentence_piece(folder, &ALBERT),
+        (Vocabulary::None, "modernbert") => sentence_piece(folder, &MODERNBERT),
+        (Vocabulary::None, "xlnet") => sentence_piece(folder, &XLNET),
         (Vocabulary::None, _) => sentence_piece(folder, &XLM_ROBERTA),
     };
     let config = config(model_type, words).to_string();
@@ -33,6 +36,33 @@ fn config(model_type: &str, vocab_size: usize) -> Value {
             "dim": 32, "dropout": 0.1, "hidden_dim": 64, "initializer_range": 0.02, "max_position_embeddings": 128,
             "model_type": model_type, "n_heads": 4, "n_layers": 2, "pad_token_id": 0, "qa_dropout": 0.1,
             "seq_classif_dropout": 0.2, "sinusoidal_pos_embds": false, "tie_weights_": true, "vocab_size": vocab_size});
+    }
+    match model_type {
+        "openai-gpt" => {
+            return json!({"afn": "gelu", "architectures": ["OpenAIGPTLMHeadModel"], "attn_pdrop": 0.1,
+                "embd_pdrop": 0.1, "initializer_range": 0.02, "layer_norm_epsilon": 1e-5, "model_type": model_type,
+                "n_ctx": 128, "n_embd": 32, "n_head": 4, "n_layer": 2, "n_positions": 128, "n_special": 0,
+                "pad_token_id": 1, "predict_special_tokens": true, "resid_pdrop": 0.1, "vocab_size": vocab_size});
+        }
+        "modernbert" => {
+            return json!({"architectures": ["ModernBertForMaskedLM"], "attention_bias": false, "attention_dropout": 0.1,
+                "classifier_activation": "gelu", "classifier_bias": false, "classifier_dropout": 0.1,
+                "classifier_pooling": "mean", "decoder_bias": true, "embedding_dropout": 0.1,
+                "global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "hidden_activation": "gelu",
+                "hidden_size": 32, "initializer_range": 0.02, "intermediate_size": 48, "local_attention": 16,
+                "local_rope_theta": 10000.0, "max_position_embeddings": 128, "mlp_bias": false, "mlp_dropout": 0.1,
+                "model_type": model_type, "norm_bias": false, "norm_eps": 1e-5, "num_attention_heads": 4,
+                "num_hidden_layers": 3, "pad_token_id": 1, "vocab_size": vocab_size});
+        }
+        "xlnet" => {
+            return json!({"architectures": ["XLNetLMHeadModel"], "attn_type": "bi", "bi_data": false, "clamp_len": -1,
+                "d_head": 8, "d_inner": 64, "d_model": 32, "dropout": 0.1, "ff_activation": "gelu",
+                "initializer_range": 0.02, "layer_norm_eps": 1e-12, "mem_len": null, "model_type": model_type,
+                "n_head": 4, "n_layer": 2, "pad_token_id": 1, "reuse_len": null, "same_length": false,
+                "summary_activation": "tanh", "summary_last_dropout": 0.1, "summary_type": "last",
+                "summary_use_proj": true, "untie_r": true, "vocab_size": vocab_size});
+        }
+        _ => {}
     }
     let mut config = json!({"architectures": [format!("{class}ForMaskedLM")], "attention_probs_dropout_prob": 0.1,
         "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 32, "initializer_range": 0.02,
@@ -64,6 +94,9 @@ fn weights(path: &Path, config: &EncoderConfig) {
         "electra" => "discriminator_predictions.dense.bias",
         "albert" => "predictions.bias",
         "bert" => "cls.predictions.bias",
+        "openai-gpt" => "transformer.h.1.attn.bias",
+        "modernbert" => "decoder.bias",
+        "xlnet" => "lm_loss.bias",
         _ => "lm_head.bias",
     };
     arrays.push(NamedArray { name: left.into(), shape: vec![2], values: vec![0.0; 2] });
@@ -102,6 +135,20 @@ fn byte_pairs(folder: &Path) -> usize {
     vocab.len()
 }
 
+/// `vocab.json` and `merges.txt`: letters inside and at the end of words, and the merges that make a few words.
+fn letter_pairs(folder: &Path) -> usize {
+    let letters: Vec<String> = ('!'..='~').filter(|c| !c.is_ascii_uppercase()).map(String::from).collect();
+    let merges = ["t h", "th e</w>", "i n", "a n", "an d</w>", "e r</w>", "o n</w>"];
+    let merged = merges.map(|pair| pair.replace(' ', ""));
+    let ends = letters.iter().map(|letter| format!("{letter}</w>"));
+    let all = ["<unk>".to_string(), "<pad>".to_string()].into_iter();
+    let all = all.chain(letters.iter().cloned()).chain(ends).chain(merged);
+    let vocab: serde_json::Map<String, Value> = all.enumerate().map(|(id, token)| (token, json!(id))).collect();
+    std::fs::write(folder.join("vocab.json"), Value::Object(vocab.clone()).to_string()).unwrap();
+    std::fs::write(folder.join("merges.txt"), format!("#version: 0.2\n{}\n", merges.join("\n"))).unwrap();
+    vocab.len()
+}
+
 /// What differs between two converted SentencePiece tokenizers.
 struct SentencePiece {
     /// First and last token of a sequence.
@@ -112,6 +159,10 @@ struct SentencePiece {
     separators: usize,
     /// Segment of the second text.
     segment: usize,
+    /// XLNet's first token of a sequence stands at its end, in a segment of its own.
+    class_last: bool,
+    /// Quotes and accents of ALBERT's and XLNet's texts are changed.
+    normalizes: bool,
     /// ALBERT's text is lower-cased.
     lower_case: bool,
 }
@@ -121,6 +172,8 @@ const ALBERT: SentencePiece = SentencePiece {
     special: ["<pad>", "<unk>", "[CLS]", "[SEP]"],
     separators: 1,
     segment: 1,
+    class_last: false,
+    normalizes: true,
     lower_case: true,
 };
 
@@ -129,6 +182,26 @@ const XLM_ROBERTA: SentencePiece = SentencePiece {
     special: ["<s>", "<pad>", "</s>", "<unk>"],
     separators: 2,
     segment: 0,
+    class_last: false,
+    normalizes: false,
+    lower_case: false,
+};
+
+/// Its own is of byte pairs; any `tokenizer.json` will do.
+const MODERNBERT: SentencePiece = SentencePiece {
+    ends: ["[CLS]", "[SEP]"],
+    special: ["<unk>", "<pad>", "[CLS]", "[SEP]"],
+    separators: 1,
+    ..XLM_ROBERTA
+};
+
+const XLNET: SentencePiece = SentencePiece {
+    ends: ["<cls>", "<sep>"],
+    special: ["<unk>", "<pad>", "<cls>", "<sep>"],
+    separators: 1,
+    segment: 1,
+    class_last: true,
+    normalizes: true,
     lower_case: false,
 };
 
@@ -137,24 +210,30 @@ impl SentencePiece {
         self.special.iter().position(|known| *known == token).unwrap()
     }
 
-    /// `[CLS] A [SEP] B [SEP]`, or `<s> A </s></s> B </s>`.
+    /// `[CLS] A [SEP] B [SEP]`, `<s> A </s></s> B </s>` or `A <sep> B <sep> <cls>`.
     fn post_processor(&self) -> Value {
         let [start, end] = self.ends;
         let special = |token: &str, type_id: usize| json!({"SpecialToken": {"id": token, "type_id": type_id}});
         let text = |id: &str, type_id: usize| json!({"Sequence": {"id": id, "type_id": type_id}});
+        let mut single = vec![special(start, 0), text("A", 0), special(end, 0)];
         let mut pair = vec![special(start, 0), text("A", 0)];
         pair.extend((0..self.separators).map(|_| special(end, 0)));
         pair.extend([text("B", self.segment), special(end, self.segment)]);
+        for frame in [&mut single, &mut pair].into_iter().filter(|_| self.class_last) {
+            frame.remove(0);
+            frame.push(special(start, 2));
+        }
         let known = |token: &str| (token.to_string(), json!({"id": token, "ids": [self.id(token)], "tokens": [token]}));
-        json!({"type": "TemplateProcessing", "single": [special(start, 0), text("A", 0), special(end, 0)], "pair": pair,
+        json!({"type": "TemplateProcessing", "single": single, "pair": pair,
             "special_tokens": Value::Object(self.ends.into_iter().map(known).collect())})
     }
 
     fn normalizer(&self) -> Value {
         let quotes = |from: &str| json!({"type": "Replace", "pattern": {"String": from}, "content": "\""});
         let cased = vec![quotes("``"), quotes("''"), json!({"type": "NFKD"}), json!({"type": "StripAccents"})];
-        let all = [cased, vec![json!({"type": "Lowercase"})]].concat();
-        if self.lower_case { json!({"type": "Sequence", "normalizers": all}) } else { Value::Null }
+        let lower = self.lower_case.then(|| json!({"type": "Lowercase"}));
+        let all: Vec<Value> = cased.into_iter().chain(lower).collect();
+        if self.normalizes { json!({"type": "Sequence", "normalizers": all}) } else { Value::Null }
     }
 }
 

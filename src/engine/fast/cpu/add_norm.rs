@@ -19,7 +19,7 @@ pub struct Forward<'a> {
     pub output: &'a mut [f32],
     /// LayerNorm's factor.
     pub weight: &'a [f32],
-    /// LayerNorm's summand.
+    /// LayerNorm's summand; empty for none.
     pub bias: &'a [f32],
     /// ε.
     pub epsilon: f64,
@@ -66,9 +66,10 @@ impl WithSimd for Forward<'_> {
             let variance = simd.mul_add_f32s(squares[half], share, epsilon);
             inverse[half] = simd.div_f32s(simd.splat_f32s(1.0), simd.sqrt_f32s(variance));
         }
-        let parameters = self.weight.iter().zip(self.bias);
+        let biases = self.bias.iter().copied().chain(std::iter::repeat(0.0));
+        let parameters = self.weight.iter().zip(biases);
         for ((row, y), (weight, bias)) in z.chunks_exact_mut(2).zip(y.chunks_exact_mut(2)).zip(parameters) {
-            let (weight, bias) = (simd.splat_f32s(*weight), simd.splat_f32s(*bias));
+            let (weight, bias) = (simd.splat_f32s(*weight), simd.splat_f32s(bias));
             for half in 0..2 {
                 row[half] = simd.mul_f32s(row[half], inverse[half]);
                 y[half] = simd.mul_add_f32s(row[half], weight, bias);

@@ -7,6 +7,7 @@ use super::micro_batch::Sequence;
 use super::simd::Isa;
 use super::workspace::Model;
 use crate::encode::{Batch, Targets};
+use crate::family::Read;
 
 /// The columns of a micro-batch; the vectors are used again.
 #[derive(Default)]
@@ -80,7 +81,7 @@ impl Columns {
         for sequence in sequences {
             if !model.head.reads_every_token() {
                 let last = sequence.start + sequence.length - 1;
-                self.select_of(batch, sequence, if model.config.causal { last } else { sequence.start });
+                self.select_of(batch, sequence, if model.config.read() == Read::Last { last } else { sequence.start });
             }
             self.bounds.push(self.selected.len());
         }

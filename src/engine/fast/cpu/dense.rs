@@ -1,4 +1,4 @@
-//! A dense layer over columns in panels: `Y = W X + b`, `dX = Wᵀ dY`, `dW += dY Xᵀ`, `db += Σ dY`.
+//! A dense layer over columns in panels: `Y = W X + b`, `dX = Wᵀ dY`, `dW += dY Xᵀ`, `db += Σ dY`; b may be empty.
 //!
 //! T columns, I inputs, O outputs; X `[I, T]`, Y `[O, T]`, weight `[O, I]`.
 
@@ -40,7 +40,7 @@ impl Dense {
             left: Left::Rows { values: weight, stride: self.inputs },
             right: input,
             right_panel: self.inputs * width,
-            start: Start::Bias(bias),
+            start: if bias.is_empty() { Start::Zero } else { Start::Bias(bias) },
             output,
             output_panel: self.outputs * width,
             output_row: width,

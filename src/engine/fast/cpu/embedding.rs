@@ -1,10 +1,11 @@
 //! Embeddings: `e = dropout(LayerNorm(words[id] + segments[type] + positions[place]))`, in families that factorise them
-//! `W e + b`, and the rows' gradients.
+//! `W e + b`, and the rows' gradients. Some families have no segments, some no LayerNorm there.
 //!
 //! T columns, E width of the tables, H hidden size.
 
 use super::columns::Columns;
 use super::dense::Dense;
+use super::mask::Dropout;
 use super::micro_batch::Sequence;
 use super::product::Start;
 use super::transpose::{panel_to_rows, rows_to_panel, to_feature_panels};
@@ -56,29 +57,38 @@ fn dense(model: &Model, columns: &Columns) -> Dense {
     Dense { isa: model.isa, inputs: config.embedding_size, outputs: config.hidden_size, columns: columns.count }
 }
 
+fn dropout(model: &Model) -> Option<Dropout> {
+    model.dropout(Site::Embeddings, model.config.embedding_dropout_prob)
+}
+
 /// e of all columns, `[E, T]`.
 fn embed(model: &Model, columns: &Columns, tape: &mut Tape, embedded: &mut [f32], work: &mut Work) {
     let (isa, width) = (model.isa, model.config.embedding_size);
     let size = width * isa.width;
-    let norm = &model.layout.embeddings.norm;
-    let dropout = model.hidden_dropout(Site::Embeddings);
+    let dropout = dropout(model);
     for (at, rows) in columns.rows.chunks(isa.width).enumerate() {
         let place = at * size..(at + 1) * size;
         sum_rows(model, rows, &mut work.token_rows);
-        let output = &mut tape.embedding_hat[place.clone()];
-        rows_to_panel(isa, width, &work.token_rows[..rows.len() * width], output);
-        let normalised = &mut embedded[place];
-        add_norm::Forward {
-            residual: None,
-            mask: None,
-            output,
-            weight: &model.parameters[norm.weight.clone()],
-            bias: &model.parameters[norm.bias.clone()],
-            epsilon: model.config.layer_norm_eps,
-            inverse: &mut tape.embedding_inverse[at * isa.width..][..isa.width],
-            normalised,
+        let token_rows = &work.token_rows[..rows.len() * width];
+        let normalised = &mut embedded[place.clone()];
+        match &model.layout.embeddings.norm {
+            None => rows_to_panel(isa, width, token_rows, normalised),
+            Some(norm) => {
+                let output = &mut tape.embedding_hat[place];
+                rows_to_panel(isa, width, token_rows, output);
+                add_norm::Forward {
+                    residual: None,
+                    mask: None,
+                    output,
+                    weight: &model.parameters[norm.weight.clone()],
+                    bias: &model.parameters[norm.bias.clone()],
+                    epsilon: model.config.layer_norm_eps,
+                    inverse: &mut tape.embedding_inverse[at * isa.width..][..isa.width],
+                    normalised,
+                }
+                .run(isa);
+            }
         }
-        .run(isa);
         if let Some(dropout) = &dropout {
             dropout.fill(isa, &columns.first_indices(at, isa, width), &mut work.mask[..size]);
             super::activation::backward(isa, &work.mask[..size], normalised);
@@ -96,7 +106,9 @@ fn sum_rows(model: &Model, rows: &[Rows], output: &mut [f32]) {
         if !tables.segments.is_empty() {
             add(output, row(tables.segments.start, rows.segment));
         }
-        add(output, row(tables.positions.start, rows.position));
+        if !tables.positions.is_empty() {
+            add(output, row(tables.positions.start, rows.position));
+        }
     }
 }
 
@@ -121,8 +133,7 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
 fn norm_backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (isa, width) = (model.isa, model.config.embedding_size);
     let size = width * isa.width;
-    let norm = &model.layout.embeddings.norm;
-    let dropout = model.hidden_dropout(Site::Embeddings);
+    let dropout = dropout(model);
     work.norm_gradient.fill(0.0);
     for at in 0..columns.count.div_ceil(isa.width) {
         let place = at * size..(at + 1) * size;
@@ -131,6 +142,7 @@ fn norm_backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work)
             dropout.fill(isa, &columns.first_indices(at, isa, width), &mut work.mask[..size]);
             super::activation::backward(isa, &work.mask[..size], gradient);
         }
+        let Some(norm) = &model.layout.embeddings.norm else { continue };
         let (weight_gradient, bias_gradient) = work.norm_gradient.split_at_mut(width);
         add_norm::Backward {
             mask: None,
@@ -153,8 +165,9 @@ fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
     // The words' ranges in pre-training, where the decoder's gradient comes first.
     let nothing = 0..0;
     let decoder_bias = model.layout.masked.as_ref().map_or(&nothing, |masked| &masked.bias);
-    let norm = &tables.norm;
-    let ranges = [&tables.words, &tables.positions, &tables.segments, &norm.weight, &norm.bias, decoder_bias];
+    let norm = tables.norm.as_ref();
+    let (norm_weight, norm_bias) = norm.map_or((&nothing, &nothing), |norm| (&norm.weight, &norm.bias));
+    let ranges = [&tables.words, &tables.positions, &tables.segments, norm_weight, norm_bias, decoder_bias];
     let (gradient, token_rows, norm_gradient) = (&work.gradient, &mut work.token_rows, &work.norm_gradient);
     model.add(model.units() - 1, columns.micro_batch, ranges, |[words, positions, segments, weight, bias, decoder]| {
         if model.layout.masked.is_some() {
@@ -164,7 +177,9 @@ fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
             panel_to_rows(isa, width, &gradient[at * size..][..size], &mut token_rows[..rows.len() * width]);
             for (rows, gradient) in rows.iter().zip(token_rows.chunks_exact(width)) {
                 add(&mut words[rows.word * width..][..width], gradient);
-                add(&mut positions[rows.position * width..][..width], gradient);
+                if !positions.is_empty() {
+                    add(&mut positions[rows.position * width..][..width], gradient);
+                }
                 if !segments.is_empty() {
                     add(&mut segments[rows.segment * width..][..width], gradient);
                 }

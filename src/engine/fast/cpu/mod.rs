@@ -24,7 +24,9 @@ mod mix;
 mod optimizer;
 mod panel;
 mod pass;
+mod pre_norm;
 mod product;
+mod rotary;
 mod shared;
 mod simd;
 mod transpose;
@@ -33,6 +35,7 @@ mod workspace;
 
 pub use micro_batch::TOKENS as MICRO_BATCH;
 
+use super::check;
 use super::flat::FlatLayout;
 use crate::encode::Batch;
 use crate::engine::input::{check_batch, check_layers, check_names};
@@ -114,6 +117,7 @@ impl Cpu {
         workers: usize,
     ) -> Result<Cpu, EngineError> {
         check_layers(&config, head)?;
+        check(&config, head)?;
         check_names(&parameters(&config, head, num_labels), values)?;
         let layout = FlatLayout::new(&config, head, num_labels);
         let mut parameters = Buffer::zeros(layout.len);

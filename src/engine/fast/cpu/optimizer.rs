@@ -100,8 +100,11 @@ impl Optimizer {
         self.rows[self.tables[0].1..self.tables[1].1].fill(Row::Touched);
     }
 
-    /// Notes that a batch reads these rows of the position embeddings.
+    /// Notes that a batch reads these rows of the position embeddings, where there are any.
     pub fn touch_positions(&mut self, rows: Range<usize>) {
+        if self.tables[1].0.is_empty() {
+            return;
+        }
         self.rows[self.tables[1].1..][rows].fill(Row::Touched);
     }
 

@@ -7,12 +7,14 @@ use super::features::Features;
 use super::head::{self, Logits};
 use super::layer::{self, Step};
 use super::micro_batch::{Cut, Sequence};
+use super::pre_norm;
 use super::shared::Shared;
 use super::turns::Turns;
 use super::workspace::{Gradients, Model, Tape, Work, units};
 use crate::encode::{Batch, Targets};
 use crate::engine::Divisors;
 use crate::engine::fast::flat::FlatLayout;
+use crate::family::Encoder;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -159,14 +161,23 @@ impl Worker {
             let step = Step { model, layer, columns: &self.columns, sequences };
             let last = layer + 1 == layers;
             let next = self.tape.slot(layer + 1);
-            let place = if last { &mut self.tape.output } else { &mut self.tape.layers[next].input };
+            let place = if last { self.tape.last(model) } else { &mut self.tape.layers[next].input };
             let mut output = std::mem::take(place);
             let own = self.tape.slot(layer);
-            layer::forward(&step, &mut self.tape.layers[own], &mut output, &mut self.work);
-            let place = if last { &mut self.tape.output } else { &mut self.tape.layers[next].input };
+            match model.config.encoder {
+                Encoder::ModernBert(_) => {
+                    pre_norm::forward(&step, &mut self.tape.layers[own], &mut output, &mut self.work);
+                }
+                _ => layer::forward(&step, &mut self.tape.layers[own], &mut output, &mut self.work),
+            }
+            let place = if last { self.tape.last(model) } else { &mut self.tape.layers[next].input };
             *place = output;
             keep(layer + 1, &mut self.tape);
         }
+        if let Some(norm) = &model.layout.final_norm {
+            pre_norm::read(model, norm, &self.columns, sequences, (&mut self.tape, &mut self.work));
+        }
+        head::drop_output(model, &self.columns, &mut self.tape.output, &mut self.work.mask);
     }
 
     fn loss(&mut self, model: &Model, batch: &Batch, sequences: &[Sequence], by: Divisors) -> Option<f64> {
@@ -188,6 +199,10 @@ impl Worker {
         if let Some(features) = Features::of(model, &self.columns) {
             return features.backward(&self.work.gradient, &mut self.tape);
         }
+        head::drop_output(model, &self.columns, &mut self.work.gradient, &mut self.work.mask);
+        if let Some(norm) = &model.layout.final_norm {
+            pre_norm::spread(model, norm, &self.columns, sequences, (&self.tape, &mut self.work));
+        }
         match &model.layout.shared_layer {
             None => self.layers_backward(model, sequences),
             Some(range) => {
@@ -207,7 +222,10 @@ impl Worker {
     fn layers_backward(&mut self, model: &Model, sequences: &[Sequence]) {
         for layer in (0..model.layout.layers.len()).rev() {
             let step = Step { model, layer, columns: &self.columns, sequences };
-            layer::backward(&step, &mut self.tape.layers[layer], &mut self.work);
+            match model.config.encoder {
+                Encoder::ModernBert(_) => pre_norm::backward(&step, &mut self.tape.layers[layer], &mut self.work),
+                _ => layer::backward(&step, &mut self.tape.layers[layer], &mut self.work),
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::attention;
 use super::buffer::Buffer;
 use super::features;
+use super::layer::relative::{DistanceGradients, Distances};
 use super::mask::Dropout;
 use super::panel::panels_len;
 use super::shared::Shared;
@@ -15,12 +16,13 @@ use super::turns::Turns;
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
 use crate::engine::fast::flat::FlatLayout;
-use crate::family::EncoderConfig;
+use crate::family::{Encoder, EncoderConfig};
 use crate::task::{FeatureBased, Head};
 use std::ops::Range;
 
-/// Units of a layer's gradient ([`Turns`]): output, intermediate, attention output, query-key-value.
-pub const LAYER_UNITS: usize = 4;
+/// Units of a layer's gradient ([`Turns`]): output, intermediate, attention output, query-key-value, and each block's
+/// LayerNorm where it does not stand beside a dense layer.
+pub const LAYER_UNITS: usize = 6;
 
 /// Where a pass adds gradients to.
 #[derive(Clone, Copy)]
@@ -59,8 +61,8 @@ impl Model<'_> {
         self.config.hidden_size / self.config.num_attention_heads
     }
 
-    /// Units of the gradient: of each layer, of the head, of the embeddings' projection, of the masked words' head, of the
-    /// embeddings. Those of a BiLSTM and of a weighted sum come after them.
+    /// Units of the gradient: of each layer, of the head, of the embeddings' projection or the last LayerNorm, of the masked
+    /// words' head, of the embeddings. Those of a BiLSTM and of a weighted sum come after them.
     pub fn units(&self) -> usize {
         LAYER_UNITS * self.layout.layers.len() + 4
     }
@@ -138,7 +140,7 @@ pub struct LayerTape {
     pub attended_inverse: Buffer,
     /// Its output `[H, Q]`.
     pub attended: Buffer,
-    /// Before the activation `[I, Q]`; in the backward pass its derivative.
+    /// Before the activation `[I, Q]`, `[2 I, Q]` where it is gated; in the backward pass its derivative.
     pub wide: Buffer,
     /// x̂ of the second LayerNorm `[H, Q]`.
     pub output_hat: Buffer,
@@ -159,7 +161,7 @@ impl LayerTape {
         for buffer in [&mut self.context, &mut self.attended_hat, &mut self.attended, &mut self.output_hat] {
             buffer.fit(few(hidden));
         }
-        self.wide.fit(few(model.config.intermediate_size));
+        self.wide.fit(few(model.layout.layers[0].intermediate.weight.len() / hidden));
         self.attended_inverse.fit(few(1));
         self.output_inverse.fit(few(1));
     }
@@ -172,8 +174,12 @@ pub struct Tape {
     pub layers: Vec<LayerTape>,
     /// How many are in use.
     kept: usize,
-    /// Output of the last layer `[H, Q]`.
+    /// What the head reads `[H, Q]`: output of the last layer, or what is selected of it after the last LayerNorm.
     pub output: Buffer,
+    /// Output of the last layer where a LayerNorm follows, then its x̂ `[H, T]`.
+    pub final_hat: Buffer,
+    /// Its `1 / √(variance + ε)` `[T]`.
+    pub final_inverse: Buffer,
     /// x̂ of the embeddings' LayerNorm `[E, T]`.
     pub embedding_hat: Buffer,
     /// Its `1 / √(variance + ε)` `[T]`.
@@ -190,6 +196,11 @@ impl Tape {
         layer % self.kept
     }
 
+    /// Where the last layer writes.
+    pub fn last(&mut self, model: &Model) -> &mut Buffer {
+        if model.layout.final_norm.is_some() { &mut self.final_hat } else { &mut self.output }
+    }
+
     /// Room for a micro-batch of so many columns and sequences.
     pub fn fit(&mut self, model: &Model, columns: usize, sequences: usize) {
         let (isa, hidden) = (model.isa, model.config.hidden_size);
@@ -201,10 +212,14 @@ impl Tape {
         let some = model.head.reads_every_token() || model.head == Head::Pretraining;
         let queries = if some { columns } else { sequences };
         for (at, layer) in self.layers[..self.kept].iter_mut().enumerate() {
-            let last = at + 1 == layers && model.gradients.is_some();
+            let last = at + 1 == layers && model.gradients.is_some() && model.layout.final_norm.is_none();
             layer.fit(model, columns, if last { queries } else { columns });
         }
         self.output.fit(panels_len(isa, hidden.max(model.head_inputs()), queries));
+        if model.layout.final_norm.is_some() {
+            self.final_hat.fit(panels_len(isa, hidden, columns));
+            self.final_inverse.fit(panels_len(isa, 1, columns));
+        }
         self.embedding_hat.fit(panels_len(isa, model.config.embedding_size, columns));
         if model.layout.embeddings.projection.is_some() {
             self.embedded.fit(panels_len(isa, model.config.embedding_size, columns));
@@ -244,6 +259,17 @@ pub struct Work {
     pub shared_layer: Buffer,
     /// The head's: derivative of the pooler's activation, pooled output with its dropout applied, logits, their gradient.
     pub head: [Buffer; 4],
+    /// x̂ of the pooler's LayerNorm `[H, S]`, where it has one.
+    pub pooled_hat: Buffer,
+    /// Its `1 / √(variance + ε)` `[S]`.
+    pub pooled_inverse: Buffer,
+    /// The gate's value `[I, T]`, where the feed-forward block is gated; also the last LayerNorm's output `[H, T]`.
+    pub gate: Buffer,
+    /// XLNet's distances, and their parameters' gradients.
+    pub distances: Distances,
+    pub distance_gradients: DistanceGradients,
+    /// Cosines and sines of rotary positions.
+    pub angles: super::rotary::Angles,
     /// What the pooler reads, where it is no longer the last layer's output `[H, S]`.
     pub firsts: Buffer,
     /// The masked words' head's.
@@ -260,12 +286,24 @@ impl Work {
         let widest = hidden.max(model.config.embedding_size).max(inputs);
         let len = |rows: usize| panels_len(isa, rows, columns);
         self.activated.fit(len(wide));
-        self.mask.fit(widest * isa.width);
+        self.mask.fit(widest.max(wide) * isa.width);
+        if let Encoder::ModernBert(own) = &model.config.encoder {
+            self.angles.fit(own, model.head_size(), longest);
+            self.gate.fit(len(wide.max(hidden)));
+        }
+        if model.layout.pooler_norm.is_some() {
+            self.pooled_hat.fit(len(hidden));
+            self.pooled_inverse.fit(len(1));
+        }
         self.token_rows.fit(model.config.embedding_size * isa.width);
         for (buffer, rows) in self.head.iter_mut().zip([hidden, inputs, labels, labels]) {
             buffer.fit(len(rows));
         }
-        self.attention.fit(isa, model.head_size(), longest);
+        let relative = model.config.encoder == Encoder::Xlnet;
+        self.attention.fit(isa, model.head_size(), longest, relative);
+        if relative {
+            self.distances.fit(isa, hidden, longest);
+        }
         let drops_input = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.drops_input);
         if model.head == Head::Pretraining || drops_input {
             self.firsts.fit(len(hidden));
@@ -281,6 +319,9 @@ impl Work {
             buffer.fit(len(widest));
         }
         self.shared_layer.fit(model.layout.shared_layer.as_ref().map_or(0, ExactSizeIterator::len));
+        if relative {
+            self.distance_gradients.fit(isa, hidden, longest);
+        }
         self.query_gradient.fit(len(hidden));
         self.wide_gradient.fit(len(wide));
         self.projected_gradient.fit(len(3 * hidden));

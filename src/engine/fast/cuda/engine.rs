@@ -13,7 +13,7 @@ use crate::engine::Precision;
 use crate::engine::fast::flat::FlatLayout;
 use crate::engine::input::{check_batch, check_names};
 use crate::engine::{Engine, EngineError, EngineState, Logits, NamedArray, Prediction, Predictor, StepPart, Update};
-use crate::family::{Activation, EncoderConfig, Parameter, Pooler, parameters};
+use crate::family::{Activation, Computation, EncoderConfig, Parameter, Pooler, parameters};
 use crate::task::Head;
 use std::cell::RefCell;
 
@@ -66,8 +66,12 @@ pub fn check(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
 
 /// What a model needs that there are no kernels for.
 pub(super) fn missing(config: &EncoderConfig, head: Head) -> Option<&'static str> {
-    let plain = |pooler: &Pooler| pooler.activation == Activation::Tanh && !pooler.drops_input;
+    let plain = |pooler: &Pooler| {
+        pooler.path.is_some() && pooler.activation == Activation::Tanh && !pooler.drops_input && pooler.classifier_bias
+    };
     let lacks = [
+        (config.family.computation != Computation::PostNorm, "layers like this family's"),
+        (!config.family.embedding_norm, "embeddings without LayerNorm"),
         (config.causal, "causal attention"),
         (!has_head(head), "head for tagging, choices or pre-training"),
         (config.projects() || config.embedding_size != config.hidden_size, "factorised embeddings"),

@@ -214,7 +214,7 @@ impl Places<'_> {
         EmbeddingsAt {
             tables: tables(&|range| self.master(range)),
             gradients: tables(&|range| self.gradient(range)),
-            norm: self.norm(&at.norm),
+            norm: self.norm(at.norm.as_ref().expect("models without it were refused")),
         }
     }
 

@@ -8,6 +8,7 @@
 //! - backward: `P = exp(S - log Σ)` again, `dP = mask · V dO`, `dS = P (dP - Σ P dP)`, and from them `dQ`, `dK`, `dV`.
 
 mod gather;
+pub mod relative;
 pub mod softmax;
 
 use super::buffer::Buffer;
@@ -15,6 +16,7 @@ use super::mask::{Dropout, MAX_WIDTH};
 use super::product::{Left, Product, Start};
 use super::simd::Isa;
 use gather::{gather_panels, gather_rows, gather_tokens, scatter_panels, scatter_tokens};
+use relative::{Relative, RelativeGradients, RelativeScratch};
 use std::ops::Range;
 
 /// An array in panels, and which of its rows belong to what is meant.
@@ -46,6 +48,8 @@ pub struct Gradients<'a> {
     pub hidden: usize,
     /// `[H]` rows, where queries are apart.
     pub query: Option<&'a mut [f32]>,
+    /// Where those of XLNet's distances and segments go.
+    pub relative: Option<RelativeGradients<'a>>,
 }
 
 impl Gradients<'_> {
@@ -85,6 +89,8 @@ pub struct Attention {
     pub dropout: Option<Dropout>,
     /// Whether a query sees the keys before it only, and its own.
     pub causal: bool,
+    /// How far away a key may be, where there is a window.
+    pub window: Option<usize>,
 }
 
 /// Where a sequence lies.
@@ -98,6 +104,8 @@ pub struct Place<'a> {
     pub first_token: u64,
     /// Indices within the step of the queries' tokens.
     pub tokens: &'a [u64],
+    /// Distances and segments, in XLNet.
+    pub relative: Option<Relative<'a>>,
 }
 
 /// Buffers of a worker, for one head.
@@ -115,11 +123,15 @@ pub struct Scratch {
     gradient_tokens: Buffer,
     key_gradient: Buffer,
     value_gradient: Buffer,
+    relative: RelativeScratch,
 }
 
 impl Scratch {
     /// Room for sequences of `longest` tokens.
-    pub fn fit(&mut self, isa: Isa, size: usize, longest: usize) {
+    pub fn fit(&mut self, isa: Isa, size: usize, longest: usize, relative: bool) {
+        if relative {
+            self.relative.fit(isa, size, longest);
+        }
         let padded = longest.next_multiple_of(isa.width);
         for buffer in [&mut self.keys, &mut self.values, &mut self.queries, &mut self.output_gradient] {
             buffer.fit(size * padded);
@@ -181,20 +193,23 @@ impl Attention {
         gather_rows(self, head, inputs.key, place.keys.clone(), &mut scratch.keys);
         gather_rows(self, head, inputs.value, place.keys.clone(), &mut scratch.values);
         gather_panels(self, head, inputs.query, place.queries.clone(), self.scale(), &mut scratch.queries);
+        if let Some(relative) = &place.relative {
+            relative.gather(self, head, place, scratch);
+        }
     }
 
     fn forward_panel(&self, place: &Place, head: usize, panel: usize, log_sums: &mut [f32], scratch: &mut Scratch) {
         let (keys, width) = (place.keys.len(), self.isa.width);
         let lanes = log_sums.len();
-        self.scores(place, lanes, panel, scratch);
+        self.scores(place, head, lanes, panel, scratch);
         let dropped = self.mask(place, head, panel, lanes, &mut scratch.mask);
         let scores = &mut scratch.scores[..keys * width];
         let mask = dropped.then_some(&scratch.mask[..keys * width]);
         let (mut inverse, mut log_sum) = ([0.0; MAX_WIDTH], [0.0; MAX_WIDTH]);
         softmax::forward(self.isa, scores, mask, &mut inverse[..width], &mut log_sum[..width]);
         log_sums.copy_from_slice(&log_sum[..lanes]);
-        // What the exponential leaves of a later key is no number to compute with: it is too small to be normal.
-        self.set_later(place, panel, lanes, &mut scratch.scores, 0.0);
+        // What the exponential leaves of a key that is not seen is no number to compute with: it is too small to be normal.
+        self.set_unseen(place, panel, lanes, &mut scratch.scores, 0.0);
         self.times_values(keys, lanes, scratch);
         softmax::scale_lanes(self.isa, &mut scratch.panel, &inverse[..width]);
     }
@@ -207,22 +222,27 @@ impl Attention {
     }
 
     /// `S = K q`, `[n, W]`.
-    fn scores(&self, place: &Place, lanes: usize, panel: usize, scratch: &mut Scratch) {
+    fn scores(&self, place: &Place, head: usize, lanes: usize, panel: usize, scratch: &mut Scratch) {
         let (keys, width, size) = (place.keys.len(), self.isa.width, self.size);
         let left = Left::Columns { values: &scratch.keys, stride: keys.next_multiple_of(width) };
         self.panel_product([keys, lanes, size], left, &scratch.queries[panel * size * width..], &mut scratch.scores);
-        self.set_later(place, panel, lanes, &mut scratch.scores, f32::MIN);
+        if let Some(relative) = &place.relative {
+            relative.add_scores(self, head, panel, place, &place.tokens[panel * width..][..lanes], scratch);
+        }
+        self.set_unseen(place, panel, lanes, &mut scratch.scores, f32::MIN);
     }
 
-    /// In a causal model, sets the cells of keys later than their query.
-    fn set_later(&self, place: &Place, panel: usize, lanes: usize, cells: &mut [f32], value: f32) {
-        if !self.causal {
+    /// Sets the cells of keys that a query does not see: later ones in a causal model, ones outside its window.
+    fn set_unseen(&self, place: &Place, panel: usize, lanes: usize, cells: &mut [f32], value: f32) {
+        if !self.causal && self.window.is_none() {
             return;
         }
         let (keys, width) = (place.keys.len(), self.isa.width);
         for (lane, token) in place.tokens[panel * width..][..lanes].iter().enumerate() {
-            let later = (token - place.first_token) as usize + 1;
-            (later..keys).for_each(|key| cells[key * width + lane] = value);
+            let at = (token - place.first_token) as usize;
+            let first = self.window.map_or(0, |window| at.saturating_sub(window));
+            let last = if self.causal { at } else { self.window.map_or(keys, |window| at + window) };
+            (0..first).chain(last + 1..keys).for_each(|key| cells[key * width + lane] = value);
         }
     }
 
@@ -263,10 +283,21 @@ impl Attention {
             gather_panels(self, head, gradient, place.queries.clone(), 1.0, &mut scratch.output_gradient);
             gather_tokens(self, head, gradient, place.queries.clone(), 1.0, &mut scratch.gradient_tokens);
             gather_tokens(self, head, inputs.query, place.queries.clone(), self.scale(), &mut scratch.query_tokens);
+            if let Some(relative) = &place.relative {
+                relative.gather_tokens(self, head, place, scratch);
+            }
             for (panel, log_sums) in log_sums.chunks(self.isa.width).enumerate() {
                 self.backward_panel(place, head, panel, log_sums, scratch);
+                if let Some((relative, targets)) = place.relative.as_ref().zip(targets.relative.as_mut()) {
+                    let tokens = &place.tokens[panel * self.isa.width..][..log_sums.len()];
+                    relative.backward(self, (head, panel), place, tokens, targets, scratch);
+                }
                 let first = place.queries.start + panel * self.isa.width;
                 scatter_panels(self, head, &scratch.panel, &mut targets.query(), first..first + log_sums.len());
+            }
+            if let Some(relative) = &mut targets.relative {
+                let mut target = Target { values: &mut *relative.distances, rows: self.heads * self.size, first: 0 };
+                scatter_tokens(self, head, &scratch.relative.gradient, &mut target, 0..2 * place.keys.len());
             }
             scatter_tokens(self, head, &scratch.key_gradient, &mut targets.key(), place.keys.clone());
             scatter_tokens(self, head, &scratch.value_gradient, &mut targets.value(), place.keys.clone());
@@ -275,7 +306,7 @@ impl Attention {
 
     fn backward_panel(&self, place: &Place, head: usize, panel: usize, log_sums: &[f32], scratch: &mut Scratch) {
         let (keys, width, lanes) = (place.keys.len(), self.isa.width, log_sums.len());
-        self.scores(place, lanes, panel, scratch);
+        self.scores(place, head, lanes, panel, scratch);
         self.probability_gradient(keys, lanes, panel, scratch);
         let dropped = self.mask(place, head, panel, lanes, &mut scratch.mask);
         let mut log_sum = [0.0; MAX_WIDTH];
@@ -287,8 +318,8 @@ impl Attention {
             dropped.then_some(&scratch.mask[..keys * width]),
             &log_sum[..width],
         );
-        self.set_later(place, panel, lanes, &mut scratch.scores, 0.0);
-        self.set_later(place, panel, lanes, &mut scratch.score_gradient, 0.0);
+        self.set_unseen(place, panel, lanes, &mut scratch.scores, 0.0);
+        self.set_unseen(place, panel, lanes, &mut scratch.score_gradient, 0.0);
         let queries = place.queries.len();
         self.add_outer(keys, lanes, panel, queries, Outer::Value, scratch);
         self.add_outer(keys, lanes, panel, queries, Outer::Key, scratch);

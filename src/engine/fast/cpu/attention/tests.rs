@@ -80,11 +80,19 @@ impl Case {
         let sources = Inputs { query: source(0), key: source(rows), value: source(2 * rows) };
         let tokens: Vec<u64> = (100..).take(self.queries()).collect();
         let queries = self.start..self.start + self.queries();
-        let place = Place { keys: self.start..columns, queries, first_token: 100, tokens: &tokens };
+        let place = Place { keys: self.start..columns, queries, first_token: 100, tokens: &tokens, relative: None };
         let dropout = Dropout::new(&PART, Site::AttentionProbabilities(1), self.dropout);
-        let attention = Attention { isa, heads: HEADS, size: self.size, positions: POSITIONS, dropout, causal: false };
+        let attention = Attention {
+            isa,
+            heads: HEADS,
+            size: self.size,
+            positions: POSITIONS,
+            dropout,
+            causal: false,
+            window: None,
+        };
         let mut scratch = Scratch::default();
-        scratch.fit(isa, self.size, self.length);
+        scratch.fit(isa, self.size, self.length, false);
         let mut context = vec![0.0; panels_len(isa, rows, columns)];
         let mut log_sums = vec![0.0; HEADS * columns];
         let mut target = Target { values: &mut context, rows, first: 0 };
@@ -113,7 +121,7 @@ impl Case {
         own.iter_mut().zip(&weights).for_each(|(gradient, weight)| *gradient = *weight as f32);
         let gradient = to_panels(isa, rows, &gradient);
         let mut projected = vec![0.0; panels_len(isa, 3 * rows, columns)];
-        let mut targets = Gradients { projected: &mut projected, hidden: rows, query: None };
+        let mut targets = Gradients { projected: &mut projected, hidden: rows, query: None, relative: None };
         let source = Source { values: &gradient, rows, first: 0 };
         attention.backward(place, sources, source, log_sums, &mut targets, scratch);
         let found = from_panels(isa, 3 * rows, columns, &projected);

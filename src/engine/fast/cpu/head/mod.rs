@@ -10,13 +10,15 @@ mod pooled;
 
 pub use masked::{Masked, add_to_words};
 
-use super::columns::Columns;
+use super::activation;
+use super::columns::{Columns, first_indices};
 use super::micro_batch::Sequence;
-use super::panel::place;
+use super::panel::{panels_len, place};
 use super::simd::Isa;
 use super::workspace::{Model, Tape, Work};
 use crate::encode::Targets;
 use crate::engine::Divisors;
+use crate::engine::dropout::Site;
 use crate::task::Head;
 
 /// From the last layer's output to logits, in `work.head` and `work.masked`.
@@ -27,6 +29,19 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     pooled::forward(model, columns, tape, work);
     if model.head == Head::Pretraining {
         masked::forward(model, columns, tape, work);
+    }
+}
+
+/// Dropout of the last layer's output, of the Q columns, in families that have it; the same forward and backward.
+pub fn drop_output(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
+    let dropout = model.dropout(Site::Output, model.config.output_dropout());
+    let (Some(dropout), isa, hidden) = (dropout, model.isa, model.config.hidden_size) else { return };
+    let tokens = if columns.selected.is_empty() { &columns.tokens } else { &columns.selected_tokens };
+    let used = panels_len(isa, hidden, tokens.len());
+    let scratch = &mut scratch[..hidden * isa.width];
+    for (at, values) in values[..used].chunks_mut(hidden * isa.width).enumerate() {
+        dropout.fill(isa, &first_indices(tokens, at, isa, hidden), scratch);
+        activation::backward(isa, scratch, values);
     }
 }
 

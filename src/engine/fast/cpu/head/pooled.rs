@@ -1,12 +1,15 @@
-//! Heads of each sequence's first token x: `logits = C · dropout(f(P x + p)) + c`, with f the activation of the family's
-//! pooler and x dropped out too where the family says so; then the cross entropy of a class, the squared error of a
+//! Heads of each sequence's first token x, or in a causal model its last: `logits = C · dropout(f(P x + p)) + c`, with f the
+//! activation of the family's pooler, maybe with LayerNorm after it, and x dropped out too where the family says so; without a pooler's dense layer,
+//! `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
 //! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
 
 use super::super::columns::{Columns, first_indices};
 use super::super::dense::Dense;
+use super::super::embedding::add;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
 use super::super::panel::copy_columns;
+use super::super::pre_norm::{norm_backward, normalise};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
 use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
@@ -15,7 +18,7 @@ use super::{Logits, cross_entropy};
 use crate::encode::Targets;
 use crate::engine::Divisors;
 use crate::engine::dropout::Site;
-use crate::engine::fast::flat;
+use crate::engine::fast::flat::{self, Norm};
 use crate::family::Pooler;
 use crate::task::Head;
 
@@ -25,21 +28,28 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     read(model, columns, tape, work);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let [slope, pooled, logits, _] = &mut work.head;
-    let ranges = &pooler.1;
-    let (weight, bias) = (&model.parameters[ranges.weight.clone()], &model.parameters[ranges.bias.clone()]);
-    dense.forward(weight, bias, input, slope);
     let used = dense.output_len();
-    activation::forward_with_derivative(isa, pooler.0.activation, &mut slope[..used], &mut pooled[..used]);
+    match pooler.1 {
+        None => pooled[..used].copy_from_slice(&input[..used]),
+        Some(ranges) => {
+            let (weight, bias) = (&model.parameters[ranges.weight.clone()], &model.parameters[ranges.bias.clone()]);
+            dense.forward(weight, bias, input, slope);
+            activation::forward_with_derivative(isa, pooler.0.activation, &mut slope[..used], &mut pooled[..used]);
+        }
+    }
+    if let Some(norm) = &model.layout.pooler_norm {
+        normalise(model, norm, &mut pooled[..used], (&mut work.pooled_hat, &mut work.pooled_inverse));
+    }
     drop_sequences(model, columns, Site::Classifier, &mut pooled[..used], &mut work.mask);
     let head = &model.layout.head;
     let (weight, bias) = (&model.parameters[head.weight.clone()], &model.parameters[head.bias.clone()]);
     Dense { outputs: model.num_labels, ..dense }.forward(weight, bias, pooled, logits);
 }
 
-/// What the family says of it, and where it lies.
-fn pooler<'a>(model: &'a Model) -> (&'static Pooler, &'a flat::Dense) {
-    let both = model.config.family.pooler(model.head).zip(model.layout.pooler.as_ref());
-    both.expect("a head that reads first tokens has a pooler")
+/// What the family says of it, and where its dense layer lies.
+fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
+    let pooler = model.config.family.pooler(model.head).expect("a head that reads one token has a pooler");
+    (pooler, model.layout.pooler.as_ref())
 }
 
 /// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
@@ -137,18 +147,42 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     head.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
     let pooled = dense.output_len();
     drop_sequences(model, columns, Site::Classifier, &mut work.dropped[..pooled], &mut work.mask);
+    to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
+    let ranges = [&model.layout.head.weight, &model.layout.head.bias];
+    let Some(ranges_of_pooler) = pooler.1 else {
+        model.add(unit, columns.micro_batch, ranges, |[weight, bias]| {
+            head.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
+        });
+        return std::mem::swap(&mut work.dropped, &mut work.other_gradient);
+    };
+    let nothing = Norm::default();
+    let norm = model.layout.pooler_norm.as_ref().unwrap_or(&nothing);
+    if !norm.weight.is_empty() {
+        work.norm_gradient.fill(0.0);
+        let gradient = &mut work.dropped[..pooled];
+        norm_backward(model, norm, (&work.pooled_hat, &work.pooled_inverse), gradient, &mut work.norm_gradient);
+    }
     activation::backward(isa, &work.head[0][..pooled], &mut work.dropped[..pooled]);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let from_input = head.columns * head.inputs.next_multiple_of(isa.width);
-    to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
     to_feature_panels(isa, head.inputs, head.columns, input, &mut work.transposed[from_input..]);
-    let ranges = [&model.layout.head.weight, &model.layout.head.bias, &pooler.1.weight, &pooler.1.bias];
-    model.add(unit, columns.micro_batch, ranges, |[weight, bias, pooler_weight, pooler_bias]| {
-        head.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
-        let transposed = &work.transposed[from_input..];
-        dense.add_parameter_gradients(&work.dropped[..pooled], transposed, pooler_weight, pooler_bias);
-    });
-    let weight = &model.parameters[pooler.1.weight.clone()];
+    let dense_and_norm = [&ranges_of_pooler.weight, &ranges_of_pooler.bias, &norm.weight, &norm.bias];
+    let [a, b, c, d] = dense_and_norm;
+    let ranges = [ranges[0], ranges[1], a, b, c, d];
+    model.add(
+        unit,
+        columns.micro_batch,
+        ranges,
+        |[weight, bias, pooler_weight, pooler_bias, norm_weight, norm_bias]| {
+            let (weight_gradient, bias_gradient) = work.norm_gradient.split_at(head.inputs);
+            add(norm_weight, weight_gradient);
+            add(norm_bias, bias_gradient);
+            head.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
+            let transposed = &work.transposed[from_input..];
+            dense.add_parameter_gradients(&work.dropped[..pooled], transposed, pooler_weight, pooler_bias);
+        },
+    );
+    let weight = &model.parameters[ranges_of_pooler.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.other_gradient);
     if pooler.0.drops_input {
         drop_sequences(model, columns, Site::Pooler, &mut work.other_gradient[..pooled], &mut work.mask);

@@ -1,8 +1,9 @@
 //! A layer's backward pass.
 
 use super::Step;
+use super::forward::drop_inner;
 use crate::engine::dropout::Site;
-use crate::engine::fast::cpu::attention::{Gradients, Source};
+use crate::engine::fast::cpu::attention::{Gradients, Place, Source};
 use crate::engine::fast::cpu::columns::first_indices;
 use crate::engine::fast::cpu::dense::Dense;
 use crate::engine::fast::cpu::embedding::add;
@@ -40,10 +41,12 @@ fn feed_forward(step: &Step, tape: &mut LayerTape, work: &mut Work) {
     let wide = dense.input_len();
     let activated = &mut work.activated[..wide];
     activation::forward_with_derivative(isa, model.config.hidden_act, &mut tape.wide[..wide], activated);
+    drop_inner(step, activated, &mut work.mask);
     to_feature_panels(isa, dense.inputs, dense.columns, activated, &mut work.transposed);
     add_dense_and_norm(step, 0, dense, (&layer.output, &layer.output_norm), work);
     let weight = &model.parameters[layer.output.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.wide_gradient);
+    drop_inner(step, &mut work.wide_gradient[..wide], &mut work.mask);
     activation::backward(isa, &tape.wide[..wide], &mut work.wide_gradient[..wide]);
     let dense = step.intermediate();
     to_feature_panels(isa, dense.inputs, dense.columns, &tape.attended, &mut work.transposed);
@@ -90,12 +93,23 @@ fn attention(step: &Step, tape: &LayerTape, work: &mut Work) {
     let rows = step.projection().outputs;
     let attention = step.attention();
     let (all, some) = (panels_len(isa, rows, step.columns.count), panels_len(isa, hidden, queries));
+    let own = model.layout.layers[step.layer].relative.as_ref();
+    work.distance_gradients.clear();
     for place in step.places() {
         let gradient = Source { values: &work.context_gradient, rows: hidden, first: 0 };
         let log_sums = &tape.log_sums[..model.config.num_attention_heads * queries];
         let query = if step.selects() { Some(&mut work.query_gradient[..some]) } else { None };
-        let mut targets = Gradients { projected: &mut work.projected_gradient[..all], hidden, query };
+        let relative = work.distance_gradients.targets(own);
+        let mut targets = Gradients { projected: &mut work.projected_gradient[..all], hidden, query, relative };
+        let tokens = place.keys.len();
+        let place = Place { relative: work.distances.of(step, &place), ..place };
         attention.backward(&place, step.inputs(tape), gradient, log_sums, &mut targets, &mut work.attention);
+        if own.is_some() {
+            work.distance_gradients.add_weight(step, tokens, &work.distances);
+        }
+    }
+    if let Some(own) = own {
+        work.distance_gradients.hand_over(step, own);
     }
     clear_tail(isa, rows, step.columns.count, &mut work.projected_gradient[..all]);
     if step.selects() {

@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::engine::dropout::Site;
-use crate::engine::fast::cpu::attention::Target;
+use crate::engine::fast::cpu::attention::{Place, Target};
 use crate::engine::fast::cpu::columns::first_indices;
 use crate::engine::fast::cpu::panel::{copy_columns, panels_len};
 use crate::engine::fast::cpu::workspace::{LayerTape, Work};
@@ -43,6 +43,8 @@ fn attend(step: &Step, tape: &mut LayerTape, work: &mut Work) {
     let used = model.config.num_attention_heads * queries;
     for place in step.places() {
         let mut target = Target { values: &mut context, rows: hidden, first: 0 };
+        let relative = work.distances.of(step, &place);
+        let place = Place { relative, ..place };
         attention.forward(&place, step.inputs(tape), &mut target, &mut log_sums[..used], &mut work.attention);
     }
     (tape.context, tape.log_sums) = (context, log_sums);
@@ -75,6 +77,7 @@ fn feed_forward(step: &Step, tape: &mut LayerTape, output: &mut [f32], work: &mu
     let wide = dense.output_len();
     dense.forward(&model.parameters[weight.clone()], &model.parameters[bias.clone()], &tape.attended, &mut tape.wide);
     activation::forward(model.isa, model.config.hidden_act, &tape.wide[..wide], &mut work.activated[..wide]);
+    drop_inner(step, &mut work.activated[..wide], &mut work.mask);
     let (weight, bias) = (&layer.output.weight, &layer.output.bias);
     let dense = step.output();
     dense.forward(
@@ -92,6 +95,17 @@ fn feed_forward(step: &Step, tape: &mut LayerTape, output: &mut [f32], work: &mu
         output,
     };
     sum.add_and_norm(step, work);
+}
+
+/// Dropout inside the feed-forward block, in families that have it; the same forward and backward.
+pub fn drop_inner(step: &Step, values: &mut [f32], scratch: &mut [f32]) {
+    let (isa, wide) = (step.model.isa, step.model.config.intermediate_size);
+    let dropout = step.model.dropout(Site::FeedForwardInner(step.layer), step.model.config.inner_dropout());
+    let (Some(dropout), scratch) = (dropout, &mut scratch[..wide * isa.width]) else { return };
+    for (at, values) in values.chunks_mut(wide * isa.width).enumerate() {
+        dropout.fill(isa, &first_indices(step.query_tokens(), at, isa, wide), scratch);
+        activation::backward(isa, scratch, values);
+    }
 }
 
 /// Dropout, residual sum and LayerNorm over all panels.

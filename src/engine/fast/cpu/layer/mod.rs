@@ -6,9 +6,10 @@
 
 mod backward;
 mod forward;
+pub mod relative;
 
 pub use backward::backward;
-pub use forward::forward;
+pub use forward::{drop_inner, forward};
 
 use super::attention::{Attention, Inputs, Place, Source};
 use super::columns::Columns;
@@ -16,6 +17,7 @@ use super::dense::Dense;
 use super::micro_batch::Sequence;
 use super::workspace::{LayerTape, Model};
 use crate::engine::dropout::Site;
+use crate::family::{Encoder, Rotary};
 
 /// A layer at work on a micro-batch.
 #[derive(Clone, Copy)]
@@ -33,7 +35,8 @@ pub struct Step<'a> {
 impl<'a> Step<'a> {
     /// Whether only selected columns go on after the attention.
     fn selects(&self) -> bool {
-        self.layer + 1 == self.model.layout.layers.len() && !self.columns.selected.is_empty()
+        let last = self.layer + 1 == self.model.layout.layers.len();
+        last && self.model.layout.final_norm.is_none() && !self.columns.selected.is_empty()
     }
 
     /// Q.
@@ -46,12 +49,13 @@ impl<'a> Step<'a> {
         if self.selects() { &self.columns.selected_tokens } else { &self.columns.tokens }
     }
 
-    fn dense(&self, inputs: usize, outputs: usize, columns: usize) -> Dense {
+    /// A dense layer's shape.
+    pub fn dense(&self, inputs: usize, outputs: usize, columns: usize) -> Dense {
         Dense { isa: self.model.isa, inputs, outputs, columns }
     }
 
     /// H to H over the Q columns: attention's output projection.
-    fn attention_output(&self) -> Dense {
+    pub fn attention_output(&self) -> Dense {
         let hidden = self.model.config.hidden_size;
         self.dense(hidden, hidden, self.queries())
     }
@@ -73,10 +77,12 @@ impl<'a> Step<'a> {
     /// Values of the weight and of the bias of query, key and value that belong to the queries of a selecting layer.
     fn query_part(&self) -> (usize, usize) {
         let hidden = self.model.config.hidden_size;
-        if self.selects() { (hidden * hidden, hidden) } else { (0, 0) }
+        let bias = self.model.layout.layers[self.layer].query_key_value.bias.len();
+        if self.selects() { (hidden * hidden, bias / 3) } else { (0, 0) }
     }
 
-    fn attention(&self) -> Attention {
+    /// What is the same for all sequences.
+    pub fn attention(&self) -> Attention {
         let config = self.model.config;
         Attention {
             isa: self.model.isa,
@@ -85,10 +91,17 @@ impl<'a> Step<'a> {
             positions: config.max_position_embeddings,
             dropout: self.model.dropout(Site::AttentionProbabilities(self.layer), config.attention_probs_dropout_prob),
             causal: config.causal,
+            window: self.rotary().and_then(|rotary| rotary.window),
         }
     }
 
-    fn inputs<'t>(&self, tape: &'t LayerTape) -> Inputs<'t> {
+    /// The layer's rotary positions, in families that have them.
+    pub fn rotary(&self) -> Option<&'a Rotary> {
+        if let Encoder::ModernBert(own) = &self.model.config.encoder { Some(&own.layers[self.layer]) } else { None }
+    }
+
+    /// Query, key and value.
+    pub fn inputs<'t>(&self, tape: &'t LayerTape) -> Inputs<'t> {
         let hidden = self.model.config.hidden_size;
         let source = |rows: usize, first: usize| Source { values: &tape.projected, rows, first };
         if self.selects() {
@@ -100,13 +113,13 @@ impl<'a> Step<'a> {
     }
 
     /// Where the sequences' keys and queries are.
-    fn places(&self) -> impl Iterator<Item = Place<'a>> + 'a {
+    pub fn places(&self) -> impl Iterator<Item = Place<'a>> + 'a {
         let (selects, tokens, bounds) = (self.selects(), self.query_tokens(), &self.columns.bounds);
         let step = *self;
         step.sequences.iter().zip(bounds.windows(2)).map(move |(sequence, bounds)| {
             let queries = if selects { bounds[0]..bounds[1] } else { sequence.columns() };
             let first_token = step.columns.tokens[sequence.start];
-            Place { keys: sequence.columns(), first_token, tokens: &tokens[queries.clone()], queries }
+            Place { keys: sequence.columns(), first_token, tokens: &tokens[queries.clone()], queries, relative: None }
         })
     }
 }
