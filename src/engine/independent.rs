@@ -55,15 +55,12 @@ impl Independent {
         let config: Value = serde_json::from_slice(&read("config.json")?).map_err(wrong)?;
         let variables = VarBuilder::from_buffered_safetensors(read("model.safetensors")?, DType::F32, &Device::Cpu)?;
         let family = config["model_type"].as_str().and_then(family::find).ok_or_else(|| none(&config))?;
-        let size = |field: &str| config[field].as_u64().unwrap_or_default() as usize;
+        let size = |field: &'static str| config[family.field(field)].as_u64().unwrap_or_default() as usize;
         let (layers, hidden) = (size("num_hidden_layers"), size("hidden_size"));
-        let (states, bilstm) = match head {
-            Head::FeatureBased(how) => {
-                (how.kind.states(layers), Some(BiLstm::read(how, (layers, hidden), &variables)?))
-            }
-            _ => (layers..layers + 1, None),
-        };
+        let how = if let Head::FeatureBased(how) = head { Some(how) } else { None };
+        let states = how.map_or(layers..layers + 1, |how| how.kind.states(layers));
         let encoders = states.map(|layers| encoder(&config, layers, &variables)).collect::<Result<_, _>>()?;
+        let bilstm = how.map(|how| BiLstm::read(how, (layers, hidden), &variables)).transpose()?;
         let dense = |path: &str| -> Result<(Tensor, Tensor), EngineError> {
             let bias = variables.get_unchecked(&format!("{path}.bias"))?;
             Ok((variables.get_unchecked(&format!("{path}.weight"))?, bias))

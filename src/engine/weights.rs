@@ -135,9 +135,12 @@ fn modern_spelling(name: &str) -> String {
     path.or_else(|| name.strip_suffix(".beta").map(|path| format!("{path}.bias"))).unwrap_or_else(|| name.to_string())
 }
 
+/// Tensors of other heads, of whichever family: a BiLSTM over features is ours.
+const OTHER_HEADS: [&str; 2] = ["lstm.", "mix."];
+
 fn is_unused(family: &Family, name: &str) -> bool {
     let bare = name.strip_prefix(family.prefix).unwrap_or(name);
-    family.unused.iter().any(|beginning| begins(bare, beginning))
+    family.unused.iter().chain(&OTHER_HEADS).any(|beginning| begins(bare, beginning))
 }
 
 /// Whether a name begins so; `*` stands for a number.

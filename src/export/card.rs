@@ -3,7 +3,8 @@
 //! Every string in the YAML is written as a JSON string, which YAML 1.2 reads as itself; nothing has to be guessed about
 //! colons, quotes or `no`. Metric types are the hub's names, values fractions as everywhere.
 
-use super::ExportInput;
+use super::{ExportInput, config};
+use crate::family::Family;
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
@@ -108,7 +109,13 @@ fn body(input: &ExportInput) -> String {
         "`{}` {made} on {} by `repro` {}.\n",
         record.checkpoint, input.task.title, record.provenance.version
     );
-    text.push_str(&record.recipe.feature_based().map(what_it_is).unwrap_or_default());
+    text.push_str(
+        &record
+            .recipe
+            .feature_based()
+            .map(|how| what_it_is(how, config::family(input.config).ok()))
+            .unwrap_or_default(),
+    );
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
     text.push_str("\n## What these numbers are\n\n");
@@ -122,7 +129,7 @@ fn body(input: &ExportInput) -> String {
 }
 
 /// What to build around the tensors, for a model that `transformers` has no class for.
-fn what_it_is(how: FeatureBased) -> String {
+fn what_it_is(how: FeatureBased, family: Option<&Family>) -> String {
     let states = match how.kind {
         FeatureKind::Embeddings => "hidden_states[0]",
         FeatureKind::SecondToLastHidden => "hidden_states[-2]",
@@ -137,13 +144,15 @@ fn what_it_is(how: FeatureBased) -> String {
     };
     format!(
         "**`transformers` has no class for this model**: the feature-based approach of BERT's Section 5.3. Its encoder \
-         (`bert.*`) is the checkpoint's, unchanged; `BertModel` loads it and ignores the rest. Around it, in PyTorch's terms \
+         (`{prefix}*`) is the checkpoint's, unchanged; `{class}Model` loads it and ignores the rest. Around it, in PyTorch's terms \
          and with PyTorch's names (gates i, f, g, o; `{mix}lstm.*`, `classifier.*`), of `hidden_states` with \
          `output_hidden_states=True`, over every token:\n\n```python\n\
          features = {states}\n\
          lstm = torch.nn.LSTM(features.shape[-1], {units}, num_layers={LSTM_LAYERS}, bidirectional=True, batch_first=True)\n\
          logits = classifier(lstm(features)[0])  # classifier: torch.nn.Linear({outputs}, labels); pack padded sequences\n\
          ```\n\n",
+        prefix = family.map_or("", |family| family.prefix),
+        class = family.map_or("Auto", |family| family.class),
         mix = if how.kind.is_weighted() { "mix.*`, `" } else { "" },
         units = how.lstm_hidden_size,
         outputs = how.outputs(),
@@ -206,9 +215,9 @@ mod tests {
     use crate::task::find;
 
     fn card(record: &Record) -> String {
-        let config = serde_json::Map::new();
+        let config = serde_json::json!({"model_type": "distilbert"});
         let task = find(&record.task).unwrap();
-        text(&ExportInput { config: &config, task, parameters: &[], tokenizer: &[], record })
+        text(&ExportInput { config: config.as_object().unwrap(), task, parameters: &[], tokenizer: &[], record })
     }
 
     #[test]
@@ -240,6 +249,7 @@ mod tests {
         let card = card(&record);
         for expected in [
             "`transformers` has no class for this model",
+            "(`distilbert.*`) is the checkpoint's, unchanged; `DistilBertModel` loads it",
             "(gates i, f, g, o; `mix.*`, `lstm.*`, `classifier.*`)",
             "zip(mix.weights.softmax(0), hidden_states[-4:])",
             "torch.nn.LSTM(features.shape[-1], 7, num_layers=2, bidirectional=True, batch_first=True)",

@@ -127,6 +127,16 @@ impl EncoderConfig {
             let found = format!("{} with {field} {}", self.num_attention_heads, self.hidden_size);
             return wrong("num_attention_heads", found, "a divisor of the hidden size");
         }
+        // Rotary positions turn pairs of a head's values, relative ones are half sines and half cosines.
+        let paired = match self.encoder {
+            Encoder::PostNorm => 2,
+            Encoder::ModernBert(_) => self.hidden_size / self.num_attention_heads,
+            Encoder::Xlnet => self.hidden_size,
+        };
+        if !paired.is_multiple_of(2) {
+            let found = format!("{} with {} heads", self.hidden_size, self.num_attention_heads);
+            return wrong("hidden_size", found, "an even number of values, in each head where positions are rotary");
+        }
         if self.max_position_embeddings <= self.first_position {
             let found = format!("{} with a first position of {}", self.max_position_embeddings, self.first_position);
             return wrong("max_position_embeddings", found, "more than padding takes");

@@ -195,6 +195,7 @@ impl Family {
     pub fn pooler(&self, head: Head) -> Option<&Pooler> {
         match head {
             Head::Choice => Some(&self.choice_pooler),
+            Head::FeatureBased(_) => None,
             head => (head.pools() || self.tokens_are_pooled).then_some(&self.pooler),
         }
     }

@@ -27,7 +27,7 @@ pub const MODERNBERT: Family = Family {
         ("attention_probs_dropout_prob", "attention_dropout"),
         ("layer_norm_eps", "norm_eps"),
     ],
-    fixed: &[("classifier_activation", "\"gelu\"")],
+    fixed: &[("classifier_activation", "\"gelu\""), ("is_decoder", "false")],
     descriptive: &[
         "decoder_bias",
         "deterministic_flash_attn",
@@ -160,9 +160,13 @@ impl Fields<'_> {
             }
             Some(_) => None,
         };
+        let kinds = |own: &serde_json::Map<String, Value>| own.keys().all(|key| key == GLOBAL || key == LOCAL);
+        let known = parameters.as_object().is_some_and(kinds);
         let both = theta(GLOBAL, older[0]).zip(theta(LOCAL, older[1]));
         let expected = "a positive `rope_theta` and the `rope_type` `default` for each kind of layer";
-        both.map(|(global, local)| [global, local]).ok_or_else(|| self.wrong("rope_parameters", expected))
+        both.filter(|_| known)
+            .map(|(global, local)| [global, local])
+            .ok_or_else(|| self.wrong("rope_parameters", expected))
     }
 
     fn theta(&mut self, field: &'static str, otherwise: f64) -> Result<f64, ConfigError> {

@@ -31,6 +31,7 @@ pub const XLNET: Family = Family {
         ("attn_type", "\"bi\""),
         ("bi_data", "false"),
         ("clamp_len", "-1"),
+        ("is_decoder", "false"),
         ("same_length", "false"),
         ("summary_activation", "\"tanh\""),
         ("summary_type", "\"last\""),

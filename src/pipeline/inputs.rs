@@ -191,14 +191,14 @@ impl<'a> Inputs<'a> {
 fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
     let family = config.family;
     let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
-    if !family.has(run.task.head) {
+    if !family.has(run.head()) {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));
     }
     if run.device != CPU {
-        cuda::engine::check(config, run.task.head).map_err(named)?;
+        cuda::engine::check(config, run.head()).map_err(named)?;
     }
-    if run.engine == EngineKind::Fast { fast::check(config, run.task.head).map_err(named) } else { Ok(()) }
+    if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
 }
 
 fn is_local(path: &str) -> bool {

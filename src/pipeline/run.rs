@@ -71,8 +71,12 @@ fn engine(pipeline: &Pipeline, run: &Run, prepared: &Prepared) -> Result<Box<dyn
     Ok(engine::create(run.engine, config.clone(), head, labels, values, &pipeline.processor).map_err(failed)?)
 }
 
+/// How heads' tensors begin, of whichever family.
+const HEADS: [&str; 5] = ["classifier", "qa_outputs", "pre_classifier", "score.", "logits_proj."];
+
 fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {
-    let head = loaded.unused.iter().find(|tensor| tensor.starts_with("classifier") || tensor.starts_with("qa_outputs"));
+    let of_a_head = |tensor: &&String| HEADS.iter().any(|beginning| tensor.starts_with(beginning));
+    let head = loaded.unused.iter().find(of_a_head);
     if let Some(tensor) = head {
         let text =
             format!("`{name}` is fine-tuned already: its head (`{tensor}`, …) is not used, a new one is trained");

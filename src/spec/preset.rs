@@ -315,6 +315,8 @@ const OPENAI_GPT: &[Row] = &[
     row("n_best_size", Whole(20), OURS),
     row("max_context", Flag(false), OURS),
     row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), TRAIN),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), TRAIN),

@@ -200,7 +200,9 @@ const FAMILY_CONFIGS: [&str; 9] = [
 fn steps_of_every_family_follow_the_reference_engine() {
     for config in FAMILY_CONFIGS.map(|text| EncoderConfig::parse(text).unwrap()) {
         let has = |head: Head| config.family.has(head) && check(&config, head).is_ok();
-        for (head, labels) in HEADS.into_iter().filter(|(head, _)| *head != Head::Pretraining && has(*head)) {
+        let frozen = FeatureBased { kind: FeatureKind::WeightedSumAllLayers, lstm_hidden_size: 6 };
+        let heads = HEADS.into_iter().chain([(Head::FeatureBased(frozen), 5)]);
+        for (head, labels) in heads.filter(|(head, _)| *head != Head::Pretraining && has(*head)) {
             let values = start(&config, head, labels);
             for isa in Isa::all() {
                 let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();

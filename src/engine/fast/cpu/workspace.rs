@@ -64,7 +64,7 @@ impl Model<'_> {
     /// Units of the gradient: of each layer, of the head, of the embeddings' projection or the last LayerNorm, of the masked
     /// words' head, of the embeddings. Those of a BiLSTM and of a weighted sum come after them.
     pub fn units(&self) -> usize {
-        LAYER_UNITS * self.layout.layers.len() + 4
+        units_before_lstm(self.layout)
     }
 
     /// How the encoder is read where it is frozen.
@@ -116,7 +116,11 @@ impl Model<'_> {
 
 /// Units of a model's gradient, with two for each layer of a BiLSTM and one for a weighted sum.
 pub fn units(layout: &FlatLayout) -> usize {
-    LAYER_UNITS * layout.layers.len() + 4 + 2 * layout.lstm.len() + 1
+    units_before_lstm(layout) + 2 * layout.lstm.len() + 1
+}
+
+fn units_before_lstm(layout: &FlatLayout) -> usize {
+    LAYER_UNITS * layout.layers.len() + 4
 }
 
 /// What the forward pass keeps of one layer.
