@@ -238,3 +238,33 @@ fn fresh(site: u32, parameter: &Parameter, how: &Initialization) -> NamedArray {
     };
     NamedArray { name: parameter.name.clone(), shape: parameter.shape.clone(), values }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_a_number() {
+        let found = ["h.0.attn.bias", "h.11.attn.bias", "h..attn.bias", "h.1.attn.c_attn.bias"];
+        assert_eq!(found.map(|name| begins(name, "h.*.attn.bias")), [true, true, false, false]);
+        assert!(begins("cls.predictions.bias", "cls."));
+    }
+
+    #[test]
+    fn new_rows_follow_those_of_the_checkpoint() {
+        let text = r#"{"model_type": "openai-gpt", "vocab_size": 8, "n_embd": 4, "n_layer": 1, "n_head": 2,
+            "n_positions": 9, "afn": "gelu", "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1,
+            "layer_norm_epsilon": 1e-5}"#;
+        let config = crate::family::EncoderConfig::parse(text).unwrap();
+        let words = &crate::family::parameters(&config, crate::task::Head::Classification, 2)[..1];
+        let how = Initialization { seed: 1, initializer_range: 0.02, truncated_normal: false };
+        let shorter = NamedArray { name: words[0].name.clone(), shape: vec![5, 4], values: vec![7.0; 20] };
+        let loaded = BTreeMap::from([(shorter.name.clone(), shorter)]);
+        let table = &starting_values(words, loaded, &how)[0];
+        assert_eq!((table.shape.as_slice(), &table.values[..20]), (&[8, 4][..], &[7.0; 20][..]));
+        assert_eq!(table.values[20..], starting_values(words, BTreeMap::new(), &how)[0].values[20..]);
+        let info = |rows: usize| TensorInfo { dtype: Dtype::F32, shape: vec![rows, 4], data_offsets: (0, 0) };
+        let lacks = [8, 7, 5, 4].map(|rows| lacks_rows(config.family, &words[0], &info(rows)));
+        assert_eq!(lacks, [false, true, true, false]);
+    }
+}
