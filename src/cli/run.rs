@@ -1,8 +1,8 @@
 //! `repro run`: everything: fetch, train, score, record, and the table at the end.
 //!
 //! Ctrl-C finishes the step, writes a snapshot and exits. Before the first run, and while files are fetched and encoded, it
-//! ends the process at once, as a second Ctrl-C always does; the run goes on from its last snapshot, and a download from where it was. With several
-//! jobs only the second one ends it while files are fetched.
+//! ends the process at once, as a second Ctrl-C always does; the run goes on from its last snapshot, and a download
+//! from where it was. With several jobs only the second one ends it while files are fetched.
 
 use super::common::at_least_one;
 use super::{CliError, Common, Console};

@@ -8,7 +8,8 @@ use crate::task::Head;
 /// Refuses a batch that does not fit the model.
 ///
 /// # Errors
-/// A token, segment or label past the model's (a model without segments reads none), a sequence without tokens or longer than its positions.
+/// A token, segment or label past the model's (a model without segments reads none), a sequence without tokens or
+/// longer than its positions.
 pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> Result<(), EngineError> {
     check_ids("token", &batch.input_ids, config.vocab_size)?;
     if config.type_vocab_size > 0 {

@@ -40,8 +40,8 @@ impl Processor {
         }
     }
 
-    /// Kind, name, threads and what is not 32 bits, as an engine uses it, for records: results repeat to the bit only on the same kind of
-    /// machine. The reference engine uses candle's threads, whatever its share.
+    /// Kind, name, threads and what is not 32 bits, as an engine uses it, for records: results repeat to the bit only
+    /// on the same kind of machine. The reference engine uses candle's threads, whatever its share.
     pub fn describe(&self, engine: EngineKind) -> String {
         match self {
             Processor::Cpu { .. } if engine == EngineKind::Reference => {

@@ -1,9 +1,9 @@
 //! Families of encoders: what differs between them, as data.
 //!
-//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own. A family says how its config fields and
-//! tensors are called, what its embeddings are made of, whether its layers share their parameters, and what stands between
-//! the encoder and the classifier. Everything is said against `bert::BERT`: parts that agree with it are taken over
-//! from there. How the numbers are computed is the engines' business.
+//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own. A family
+//! says how its config fields and tensors are called, what its embeddings are made of, whether its layers share their
+//! parameters, and what stands between the encoder and the classifier. Everything is said against `bert::BERT`: parts
+//! that agree with it are taken over from there. How the numbers are computed is the engines' business.
 //!
 //! A family is a file here and its line in [`FAMILIES`].
 
@@ -138,7 +138,8 @@ pub struct Activations {
     pub expected: &'static str,
 }
 
-/// What stands over the state that is read of a sequence: `activation(W x + b)`, maybe LayerNorm, then dropout and the classifier.
+/// What stands over the state that is read of a sequence: `activation(W x + b)`, maybe LayerNorm, then dropout and the
+/// classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pooler {
     /// The dense layer's path, complete; none where the classifier reads the token itself.

@@ -98,8 +98,9 @@ pub struct Pipeline<'a> {
     pub retry_failed: bool,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
-    /// Set, at the start by the caller and then by the pipeline, while the process may end at once and lose nothing: half a download is continued, half an
-    /// encoded split was not written yet. Never with several jobs, some of which may be training.
+    /// Set, at the start by the caller and then by the pipeline, while the process may end at once and lose nothing:
+    /// half a download is continued, half an encoded split was not written yet. Never with several jobs, some of which
+    /// may be training.
     pub idle: &'a AtomicBool,
 }
 

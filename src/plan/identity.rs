@@ -2,8 +2,8 @@
 //! white space, fractions as text) of everything that could move its score.
 //!
 //! Left out are the preset's name (its values count), `snapshot_steps` and `micro_batch_size` (they change nothing
-//! beyond rounding), the number of a GPU, and the experiment's name, so that experiments share runs. `format` is raised if what stands in the
-//! JSON ever changes its meaning.
+//! beyond rounding), the number of a GPU, and the experiment's name, so that experiments share runs. `format` is raised
+//! if what stands in the JSON ever changes its meaning.
 
 use super::{Run, RunId};
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 //! An experiment names them under `compare`. A whole table lends the rows of the checkpoint itself (`model_key`); a row
 //! named outright also stands beside checkpoints it does not belong to if it belongs to none of the experiment's, with
 //! a mark. What a frozen encoder's features score stands beside runs that read the same features, and what fine-tuning scores
-//! beside fine-tuned ones, whatever is named. Without `compare`, every dev figure of the checkpoint is taken. Where a table has dev and test of one score,
-//! dev is taken.
+//! beside fine-tuned ones, whatever is named. Without `compare`, every dev figure of the checkpoint is taken. Where a
+//! table has dev and test of one score, dev is taken.
 
 use super::comparison::{Ours, matches_metric};
 use crate::paper::{Average, Claim, ClaimSplit, Published, Row, Selection, Table, Word};

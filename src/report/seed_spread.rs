@@ -1,8 +1,9 @@
 //! Seed spread: one line per checkpoint and score, a dot for every run, so that a lucky one is seen as one.
 //!
-//! Dots are runs that learned, the bar is the mean of the seeds of one recipe, the winning one, diamonds are published dev figures
-//! that the experiment names. Every line has a scale of its own, or the spread of seeds would vanish beside the
-//! distance of tasks; for the same reason collapsed runs are crosses in a lane at the left, with their scores in words.
+//! Dots are runs that learned, the bar is the mean of the seeds of one recipe, the winning one, diamonds are published
+//! dev figures that the experiment names. Every line has a scale of its own, or the spread of seeds would vanish beside
+//! the distance of tasks; for the same reason collapsed runs are crosses in a lane at the left, with their scores in
+//! words.
 
 use super::choice::Choice;
 use super::claims::Claims;

@@ -2,8 +2,9 @@
 //!
 //! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
 //! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked, `roberta` that of
-//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1. They differ where scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts.
-//! A row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
+//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1. They differ where scores do: bias correction,
+//! epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts. A row holds for every task
+//! unless it says otherwise; of the rows of a field that hold, the last wins.
 
 use super::setting::Setting::{self, Checkpoint, Flag, Nothing, Real, Same, Whole, Word};
 use crate::task::{Head, Task};

@@ -1,6 +1,6 @@
 //! `models/`: tiny random models against transformers: hidden states, logits, loss, every gradient, and five optimizer
-//! steps of three kinds; both engines (hidden states on the reference engine alone). Tolerances are those of the golden data's README; the reference itself is within a tenth of
-//! them of double precision.
+//! steps of three kinds; both engines (hidden states on the reference engine alone). Tolerances are those of the golden
+//! data's README; the reference itself is within a tenth of them of double precision.
 
 use crate::golden;
 use repro::encode::{Batch, Targets, UNLABELLED};

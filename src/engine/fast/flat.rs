@@ -1,8 +1,8 @@
 //! All parameters in one buffer: which range each has. Gradients and moments have buffers of the same layout.
 //!
 //! Query, key and value lie behind one another, first the three weights and then the three biases, so that one matrix
-//! product makes all three. Weights that files have `[in, out]` are turned over on the way in and out. Every group begins at a multiple of [`ALIGNMENT`] values; what lies between is zero and
-//! stays zero, since its gradient is.
+//! product makes all three. Weights that files have `[in, out]` are turned over on the way in and out. Every group
+//! begins at a multiple of [`ALIGNMENT`] values; what lies between is zero and stays zero, since its gradient is.
 
 use crate::engine::NamedArray;
 use crate::family::{DIRECTIONS, EncoderConfig, Parameter, last_layer, parameters};

@@ -71,8 +71,8 @@ pub fn vectors_mut<S: Simd>(values: &mut [f32]) -> &mut [S::f32s] {
     vectors
 }
 
-/// `e^x` to 2e-7 relative, as for x within -87 … 88, NaN for NaN: `2^n e^r` with `|r| ≤ ln 2 / 2` and a polynomial of degree 6 for `e^r`
-/// (minimax fit of relative error, 3e-9).
+/// `e^x` to 2e-7 relative, as for x within -87 … 88, NaN for NaN: `2^n e^r` with `|r| ≤ ln 2 / 2` and a polynomial of
+/// degree 6 for `e^r` (minimax fit of relative error, 3e-9).
 #[inline(always)]
 pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const ROUNDER: f32 = 12_582_912.0; // 1.5 · 2^23: adding it rounds to an integer in the low bits

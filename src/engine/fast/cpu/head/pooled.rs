@@ -1,6 +1,6 @@
 //! Heads of each sequence's first token x, or in a causal model its last: `logits = C · dropout(f(P x + p)) + c`, with f the
-//! activation of the family's pooler, maybe with LayerNorm after it, and x dropped out too where the family says so; without a pooler's dense layer,
-//! `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
+//! activation of the family's pooler, maybe with LayerNorm after it, and x dropped out too where the family says so;
+//! without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
 //! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
 
 use super::super::columns::{Columns, first_indices};

@@ -1,8 +1,9 @@
 //! One encoder layer over a micro-batch (Devlin et al. 2019, Section 3): attention, then the feed-forward block, each with
 //! dropout, residual sum and LayerNorm after it.
 //!
-//! Of the last layer's output a sequence head reads one token each, and pre-training masked ones too. There, queries are computed for the
-//! selected columns alone, and all after the attention runs on those Q columns; keys and values are those of all T.
+//! Of the last layer's output a sequence head reads one token each, and pre-training masked ones too. There, queries
+//! are computed for the selected columns alone, and all after the attention runs on those Q columns; keys and values
+//! are those of all T.
 
 mod backward;
 mod forward;
