@@ -4,9 +4,7 @@
 //! T columns in the order of [`Steps`], F inputs, R units of a direction, W columns a panel. Nothing here knows of a head;
 //! gradients of the parameters go to units of their own, two a layer.
 
-use super::activation;
 use super::buffer::Buffer;
-use super::columns::first_indices;
 use super::lstm::{Lstm, Scratch, Steps, Tape, Weights};
 use super::panel::{Corner, panels_len};
 use super::product::Start;
@@ -137,9 +135,6 @@ impl BiLstm<'_> {
         let Some(dropout) = self.model.dropout(Site::LstmOutput(layer), self.dropout) else { return };
         let (isa, rows) = (self.model.isa, 2 * self.units);
         mask.fit(rows * isa.width);
-        for (at, values) in values.chunks_mut(rows * isa.width).enumerate() {
-            dropout.fill(isa, &first_indices(self.tokens, at, isa, rows), mask);
-            activation::backward(isa, mask, values);
-        }
+        dropout.apply(isa, self.tokens, rows, values, mask);
     }
 }

@@ -3,6 +3,8 @@
 //! A lane is a column: a token (hidden states) or a query (attention probabilities). Its indices run down the rows, so
 //! that one Philox block of a lane is four neighbouring rows, and a vector of blocks four rows of a whole vector.
 
+use super::activation;
+use super::columns::first_indices;
 use super::simd::{Isa, vectors_mut};
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
@@ -40,6 +42,16 @@ impl Dropout {
             *block = (index as u32, (index >> 32) as u32);
         }
         isa.run(Fill { dropout: self, blocks: &blocks, mask });
+    }
+
+    /// Drops values of an array in panels, `[rows, columns]`, forward or backward: row r of column c has index
+    /// `items[c] · rows + r`. `scratch` has room for a panel.
+    pub fn apply(&self, isa: Isa, items: &[u64], rows: usize, values: &mut [f32], scratch: &mut [f32]) {
+        let mask = &mut scratch[..rows * isa.width];
+        for (panel, values) in values.chunks_mut(rows * isa.width).enumerate() {
+            self.fill(isa, &first_indices(items, panel, isa, rows), mask);
+            activation::backward(isa, mask, values);
+        }
     }
 
     /// For odd widths, where the lanes' blocks are out of step.

@@ -2,8 +2,7 @@
 //! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token. x is
 //! the last layer's output, or a BiLSTM's.
 
-use super::super::activation;
-use super::super::columns::{Columns, first_indices};
+use super::super::columns::Columns;
 use super::super::dense::Dense;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
@@ -34,12 +33,7 @@ fn dense(model: &Model, columns: &Columns) -> Dense {
 fn drop_tokens(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(Site::Classifier, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
-    let (isa, inputs) = (model.isa, model.head_inputs());
-    let scratch = &mut scratch[..inputs * isa.width];
-    for (at, values) in values.chunks_mut(inputs * isa.width).enumerate() {
-        dropout.fill(isa, &first_indices(&columns.tokens, at, isa, inputs), scratch);
-        activation::backward(isa, scratch, values);
-    }
+    dropout.apply(model.isa, &columns.tokens, model.head_inputs(), values, scratch);
 }
 
 /// The loss, divided; `set(column, label, value)` receives its gradient.

@@ -10,8 +10,7 @@ mod pooled;
 
 pub use masked::{Masked, add_to_words};
 
-use super::activation;
-use super::columns::{Columns, first_indices};
+use super::columns::Columns;
 use super::micro_batch::Sequence;
 use super::panel::{panels_len, place};
 use super::simd::Isa;
@@ -38,11 +37,7 @@ pub fn drop_output(model: &Model, columns: &Columns, values: &mut [f32], scratch
     let (Some(dropout), isa, hidden) = (dropout, model.isa, model.config.hidden_size) else { return };
     let tokens = if columns.selected.is_empty() { &columns.tokens } else { &columns.selected_tokens };
     let used = panels_len(isa, hidden, tokens.len());
-    let scratch = &mut scratch[..hidden * isa.width];
-    for (at, values) in values[..used].chunks_mut(hidden * isa.width).enumerate() {
-        dropout.fill(isa, &first_indices(tokens, at, isa, hidden), scratch);
-        activation::backward(isa, scratch, values);
-    }
+    dropout.apply(isa, tokens, hidden, &mut values[..used], scratch);
 }
 
 /// Logits by column and label, of one micro-batch.

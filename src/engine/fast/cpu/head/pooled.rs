@@ -3,7 +3,7 @@
 //! without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
 //! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
 
-use super::super::columns::{Columns, first_indices};
+use super::super::columns::Columns;
 use super::super::dense::Dense;
 use super::super::embedding::add;
 use super::super::mask::Dropout;
@@ -79,12 +79,7 @@ fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
 fn drop_sequences(model: &Model, columns: &Columns, site: Site, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let scratch = &mut scratch[..hidden * isa.width];
-    for (at, values) in values.chunks_mut(hidden * isa.width).enumerate() {
-        dropout.fill(isa, &first_indices(&columns.sequences, at, isa, hidden), scratch);
-        activation::backward(isa, scratch, values);
-    }
+    dropout.apply(model.isa, &columns.sequences, model.config.hidden_size, values, scratch);
 }
 
 /// The sequences' loss, divided; `set(column, label, value)` receives its gradient.

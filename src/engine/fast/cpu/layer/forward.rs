@@ -99,13 +99,10 @@ fn feed_forward(step: &Step, tape: &mut LayerTape, output: &mut [f32], work: &mu
 
 /// Dropout inside the feed-forward block, in families that have it; the same forward and backward.
 pub fn drop_inner(step: &Step, values: &mut [f32], scratch: &mut [f32]) {
-    let (isa, wide) = (step.model.isa, step.model.config.intermediate_size);
-    let dropout = step.model.dropout(Site::FeedForwardInner(step.layer), step.model.config.inner_dropout());
-    let (Some(dropout), scratch) = (dropout, &mut scratch[..wide * isa.width]) else { return };
-    for (at, values) in values.chunks_mut(wide * isa.width).enumerate() {
-        dropout.fill(isa, &first_indices(step.query_tokens(), at, isa, wide), scratch);
-        activation::backward(isa, scratch, values);
-    }
+    let config = step.model.config;
+    let dropout = step.model.dropout(Site::FeedForwardInner(step.layer), config.inner_dropout());
+    let Some(dropout) = dropout else { return };
+    dropout.apply(step.model.isa, step.query_tokens(), config.intermediate_size, values, scratch);
 }
 
 /// Dropout, residual sum and LayerNorm over all panels.

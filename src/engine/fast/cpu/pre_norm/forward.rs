@@ -1,7 +1,6 @@
 //! A layer's forward pass.
 
 use super::super::activation;
-use super::super::columns::first_indices;
 use super::super::embedding::add;
 use super::super::panel::panels_len;
 use super::super::workspace::{LayerTape, Model, Work};
@@ -77,10 +76,6 @@ fn feed_forward(step: &Step, tape: &mut LayerTape, output: &mut [f32], work: &mu
 
 /// Dropout of states whose columns are tokens, forward and backward.
 pub fn drop_tokens(step: &Step, site: Site, rows: usize, values: &mut [f32], scratch: &mut [f32]) {
-    let (Some(dropout), isa) = (step.model.hidden_dropout(site), step.model.isa) else { return };
-    let scratch = &mut scratch[..rows * isa.width];
-    for (at, values) in values.chunks_mut(rows * isa.width).enumerate() {
-        dropout.fill(isa, &first_indices(&step.columns.tokens, at, isa, rows), scratch);
-        activation::backward(isa, scratch, values);
-    }
+    let Some(dropout) = step.model.hidden_dropout(site) else { return };
+    dropout.apply(step.model.isa, &step.columns.tokens, rows, values, scratch);
 }
