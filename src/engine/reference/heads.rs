@@ -19,6 +19,12 @@ impl Forward<'_> {
         self.weights.linear(last_layer(head), &pooled)
     }
 
+    /// Logits that are the same for every sequence, `[B, labels]`.
+    pub fn constant(&self) -> Result<Tensor> {
+        let logits = self.weights.get("classifier.bias")?;
+        logits.unsqueeze(0)?.repeat((self.layout.lengths.len(), 1))
+    }
+
     /// Logits of every token, `[T, labels]`: in some families the pooler, then dropout and the last layer.
     pub fn every_token(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
         let pooler = self.config.family.pooler(head);
@@ -53,6 +59,7 @@ impl Forward<'_> {
         let pooler = pooler.ok_or_else(|| Error::Msg(format!("a head of every token has no pooler: {head:?}")))?;
         let mut read = match self.config.read() {
             Read::Mean => self.layout.means(hidden)?,
+            Read::Compared => self.layout.compared(hidden)?, // [B, 4 H]
             Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
         };
         if pooler.drops_input {

@@ -21,7 +21,7 @@ use super::{
     Divisors, Engine, EngineError, EngineState, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update,
 };
 use crate::encode::Batch;
-use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::family::{Encoder, EncoderConfig, Parameter, parameters};
 use crate::task::Head;
 use candle_core::{Device, Tensor, Var};
 use layout::Layout;
@@ -127,9 +127,10 @@ impl Reference {
                 Outputs::Tokens(forward.feature_based(how, &states)?)
             }
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => {
-                Outputs::Sequences(forward.classify(&hidden()?, self.head)?)
-            }
+            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match self.config.encoder {
+                Encoder::Constant => forward.constant()?,
+                _ => forward.classify(&hidden()?, self.head)?,
+            }),
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
         Ok((outputs, loss))
