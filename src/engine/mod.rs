@@ -67,6 +67,13 @@ pub struct Update {
     pub max_grad_norm: f64,
 }
 
+impl Update {
+    /// The same at a share of the learning rate.
+    pub fn at(&self, share: f64) -> Update {
+        Update { learning_rate: self.learning_rate * share, ..*self }
+    }
+}
+
 /// Outputs of the head for a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Logits {

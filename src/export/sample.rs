@@ -40,6 +40,8 @@ pub fn recipe() -> Recipe {
         context_sentences: 0,
         features: None,
         lstm_hidden_size: 0,
+        start_from: None,
+        layerwise_lr_decay: 1.0,
     }
 }
 
@@ -71,6 +73,7 @@ pub fn record(seed: u64, f1: f64) -> Record {
         checkpoint: "owner/tiny: \"x\"".into(),
         untrained: false,
         baseline: None,
+        started_from: None,
         task: "mrpc".into(),
         task_version: 1,
         data: "nyu-mll/glue".into(),

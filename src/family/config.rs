@@ -87,6 +87,8 @@ pub struct EncoderConfig {
     pub encoder: Encoder,
     /// Tokens see those before them only (`is_decoder`, GPT).
     pub causal: bool,
+    /// α of the learning rate `α^(M - m)` of layer m of M; 1 for one rate. No field: a recipe says it.
+    pub layerwise_lr_decay: f64,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }
@@ -163,6 +165,23 @@ impl EncoderConfig {
         let Ok(dropouts) = self.family.dropouts.try_map(everywhere);
         self.head_dropouts = dropouts;
         self
+    }
+
+    /// The same encoder with other learning rates of its layers.
+    pub fn with_layerwise_lr_decay(mut self, decay: f64) -> EncoderConfig {
+        self.layerwise_lr_decay = decay;
+        self
+    }
+
+    /// The share of the learning rate that a parameter moves at: of the encoder's the less the further down it is.
+    pub fn rate_share(&self, path: &str) -> f64 {
+        let layer = path.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        let depth = match layer {
+            Some(layer) => layer + 1,
+            None if path.starts_with("embeddings") => 0,
+            None => self.num_hidden_layers,
+        };
+        self.layerwise_lr_decay.powi((self.num_hidden_layers - depth) as i32)
     }
 
     /// Room for the ids of a tokenizer that has added its family's tokens to the checkpoint's vocabulary.

@@ -35,6 +35,9 @@ pub enum InputError {
     /// It has too few layers for what is read of it.
     #[error("checkpoint `{name}`: {reason}")]
     Layers { name: String, reason: String },
+    /// No model to start from.
+    #[error("could not start from `{task}`: {reason}")]
+    Start { task: String, reason: String },
     /// Its weights.
     #[error("checkpoint `{name}`: {source}")]
     Weights { name: String, source: EngineError },
@@ -223,6 +226,10 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));
     }
+    if family.shared_layers && config.layerwise_lr_decay != 1.0 {
+        let text = format!("{}'s layers are one, expected `layerwise_lr_decay: 1`", family.title);
+        return Err(named(EngineError::Input(text)));
+    }
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
@@ -252,5 +259,6 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
+    let config = config.with_layerwise_lr_decay(run.recipe.layerwise_lr_decay);
     Ok((config.with_dropout(run.recipe.dropout), text))
 }

@@ -3,6 +3,7 @@
 use super::identity::run_id;
 use super::only::Only;
 use super::resolve::recipes;
+use super::start::link;
 use super::steps::total_steps;
 use super::values::resolved;
 use super::{CPU, Checkpoint, DataSource, EngineKind, Options, Plan, PlanError, Run, RunId};
@@ -18,7 +19,7 @@ pub const MAX_RUNS: usize = 100_000;
 
 /// The runs of an experiment under the options of the command line.
 pub fn expand(experiment: &Experiment, options: &Options) -> Result<Plan, PlanError> {
-    let mut runs = all_runs(experiment, options)?;
+    let mut runs = link(all_runs(experiment, options)?)?;
     for argument in &options.only {
         runs = Only::parse(argument)?.narrow(runs)?;
     }
@@ -76,8 +77,8 @@ fn of_baseline<'a>(baseline: Option<Baseline>, task: &Task, recipes: &'a [Recipe
         return Cow::Borrowed(&[]);
     }
     let recipe = match baseline.learning_rate() {
-        Some(learning_rate) => Recipe { learning_rate, ..first.clone() },
-        None => Recipe { epochs: 1.0, evaluate: Evaluate::AtEnd, early_stopping: 0, ..first.clone() },
+        Some(learning_rate) => Recipe { learning_rate, start_from: None, ..first.clone() },
+        None => Recipe { epochs: 1.0, evaluate: Evaluate::AtEnd, early_stopping: 0, start_from: None, ..first.clone() },
     };
     vec![recipe].into()
 }
@@ -114,6 +115,7 @@ fn run(
         recipe: recipe.clone(),
         seed,
         limit: options.limit,
+        start_from: Vec::new(),
         engine: options.engine,
         device: options.device.clone(),
         dtype: options.dtype.clone(),

@@ -89,6 +89,9 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if recipe.early_stopping > 0 && recipe.evaluate == crate::spec::recipe::Evaluate::AtEnd {
         return impossible("`early_stopping` needs evaluations before the end, found `evaluate: at-end`".into());
     }
+    if let Some(name) = recipe.start_from.as_deref().filter(|name| *name == task.name) {
+        return impossible(format!("`start_from` is `{name}`, expected another task than its own"));
+    }
     if let Some(kind) = recipe.features.filter(|_| task.head != Head::Tokens) {
         return impossible(format!(
             "`features` is `{kind}`, expected `none`: only tagging has the feature-based approach"

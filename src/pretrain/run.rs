@@ -247,6 +247,8 @@ impl Pretraining<'_> {
             context_sentences: 0,
             features: None,
             lstm_hidden_size: 0,
+            start_from: None,
+            layerwise_lr_decay: 1.0,
         }
     }
 

@@ -22,6 +22,8 @@ pub struct System {
     pub untrained: bool,
     /// A system without an encoder.
     pub baseline: Option<Baseline>,
+    /// The task whose model it started from; `None` where that was the checkpoint.
+    pub start_from: Option<String>,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
     /// `--limit`.
@@ -37,6 +39,7 @@ impl System {
             checkpoint: record.checkpoint.clone(),
             untrained: record.untrained,
             baseline: record.baseline,
+            start_from: record.recipe.start_from.clone(),
             features: record.recipe.feature_based(),
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
@@ -52,9 +55,10 @@ impl System {
     pub fn label(&self) -> String {
         let untrained = if self.untrained { ", untrained" } else { "" };
         let baseline = self.baseline.map(|baseline| format!(", {baseline}")).unwrap_or_default();
+        let start = self.start_from.as_ref().map(|task| format!(", from {task}")).unwrap_or_default();
         let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
         let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
-        format!("{}{untrained}{baseline}{features}{limit}", self.checkpoint)
+        format!("{}{untrained}{baseline}{start}{features}{limit}", self.checkpoint)
     }
 }
 

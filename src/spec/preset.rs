@@ -134,6 +134,8 @@ const SHARED: &[Row] = &[
     row("context_sentences", Whole(0), OURS),
     row("features", Nothing, OURS),
     row("lstm_hidden_size", Whole(768), FEATURE_BASED),
+    row("start_from", Nothing, OURS),
+    row("layerwise_lr_decay", Real(1.0), OURS),
 ];
 
 const BERT_CODE: &[Row] = &[
@@ -242,7 +244,7 @@ const HF_DEFAULT: &[Row] = &[
 ];
 
 /// GLUE trains 10 epochs and keeps the best on dev, which is what the paper calls early stopping: the released command says
-/// `--best-checkpoint-metric` and no patience. RTE, STS-B and MRPC from an MNLI model: name its folder as the checkpoint.
+/// `--best-checkpoint-metric` and no patience. RTE, STS-B and MRPC from an MNLI model: `start_from: mnli`.
 const ROBERTA: &[Row] = &[
     row("epochs", Real(10.0), TABLE_10),
     spans("epochs", Real(2.0), TABLE_10),

@@ -144,6 +144,14 @@ pub struct Recipe {
     /// Beside `features`: units of the BiLSTM that reads them, in each direction; 0 without.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lstm_hidden_size: usize,
+    /// The task whose fine-tuned encoder training starts from, instead of the checkpoint's (RoBERTa, Section 5.1: RTE, STS-B
+    /// and MRPC from MNLI). Left out where it is `None`, as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<String>,
+    /// α of the learning rate `α^(M - m)` of layer m of M, `α^M` of the embeddings (XLNet, Table 8); 1 for one rate. Left out
+    /// where it is 1, as above.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub layerwise_lr_decay: f64,
 }
 
 impl Recipe {
@@ -156,6 +164,14 @@ impl Recipe {
     pub fn head(&self, task: &Task) -> Head {
         self.feature_based().map_or(task.head, Head::FeatureBased)
     }
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
 }
 
 fn is_zero(count: &usize) -> bool {

@@ -84,7 +84,7 @@ impl Reference {
 
     fn weights(&self, graph: bool) -> Result<Weights, EngineError> {
         let tensor = |(parameter, var): (&Parameter, &Var)| {
-            let trained = graph && parameter.is_trained(self.head);
+            let trained = graph && parameter.is_trained(self.head) && !parameter.frozen;
             let mut tensor = if trained { var.as_tensor().clone() } else { var.as_detached_tensor() };
             if tensor.rank() == 3 && parameter.path.ends_with(".weight") {
                 tensor = tensor.flatten_from(1)?; // [H, N, D], a dense weight cut into heads
@@ -205,7 +205,7 @@ impl Engine for Reference {
         for (((parameter, var), gradient), (first, second)) in self.trained().zip(&self.gradients).zip(moments) {
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let slot = adam::Slot { values: &mut values, gradient, first, second, decays: parameter.decays() };
-            adam::step(slot, update, clip);
+            adam::step(slot, &update.at(parameter.rate_share), clip);
             var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
         }
         (self.first_moments, self.second_moments) = (first, second);

@@ -101,7 +101,7 @@ impl Cpu {
     ) -> Result<Cpu, EngineError> {
         if precision == Precision::Bf16 && !bf16_available() {
             return Err(EngineError::Device(
-                "this CPU computes no bf16 products: they take AMX (Intel Xeon from Sapphire Rapids on) and Linux"
+                "this CPU computes no bf16 products: they take AVX512-BF16 (AMD from Zen 4, Intel Xeon from Cooper Lake on)"
                     .into(),
             ));
         }
