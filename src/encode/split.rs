@@ -103,10 +103,9 @@ fn encode_endings(
     example: &Example,
     settings: &EncodeSettings,
 ) -> Result<One, EncodeError> {
-    let of = example.parts.len() as u32;
     let target = match &example.label {
         None => None,
-        Some(Label::Class(right)) => Some(Target::Choice { of, right: *right }),
+        Some(Label::Class(right)) => Some(Target::Choice(*right)),
         Some(other) => return Err(wrong_row(task, example, "a choice", kind(other))),
     };
     let mut one = One { features: Vec::new(), truncated: false, answer_lost: false };
@@ -115,7 +114,14 @@ fn encode_endings(
         let sequence = Sequence::encode(tokenizer, &example.id, texts, settings.max_seq_length, cut)?;
         one.truncated |= sequence.truncated;
         let Sequence { input_ids, token_type_ids, .. } = sequence;
-        one.features.push(Features { example: index, input_ids, token_type_ids, target: target.clone(), window: None });
+        one.features.push(Features {
+            example: index,
+            together: example.parts.len(),
+            input_ids,
+            token_type_ids,
+            target: target.clone(),
+            window: None,
+        });
     }
     Ok(one)
 }
@@ -135,6 +141,7 @@ fn encode_texts(
     let sequence = Sequence::encode(tokenizer, &example.id, texts, settings.max_seq_length, cut)?;
     let features = Features {
         example: index,
+        together: 1,
         input_ids: sequence.input_ids,
         token_type_ids: sequence.token_type_ids,
         target: target(task, example)?,

@@ -102,7 +102,7 @@ struct Divisors {
 impl Divisors {
     /// Of a part of a step: the whole step's.
     fn of_step(part: &StepPart, batch: &Batch) -> Divisors {
-        let examples = part.sequences / batch.targets.choices(batch.len());
+        let examples = part.sequences / batch.together;
         Divisors { sequences: examples as f64, labelled: part.labelled.max(1) as f64 }
     }
 

@@ -66,8 +66,7 @@ pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitP
 fn losses(batch: &Batch) -> usize {
     match &batch.targets {
         Targets::Tokens(_) => batch.targets.labelled(),
-        Targets::Choices(right) => right.len(),
-        _ => batch.len(),
+        _ => batch.examples(),
     }
 }
 

@@ -106,8 +106,7 @@ fn each(
     (cut, workers, losses): (&mut Cut, &[Mutex<Worker>], &mut Vec<AtomicU64>),
     pass: &(dyn Fn(&mut Worker, &[Sequence]) -> Option<f64> + Sync),
 ) -> Option<f64> {
-    let choices = batch.targets.choices(batch.len());
-    cut.cut(batch.lengths(), choices, model.config.hidden_size, crew.workers());
+    cut.cut(batch.lengths(), batch.together, model.config.hidden_size, crew.workers());
     if losses.len() < cut.len() {
         losses.resize_with(cut.len(), AtomicU64::default);
     }

@@ -57,7 +57,7 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                         |at: usize| if at.is_multiple_of(3) { UNLABELLED } else { draw(row, at as u64, labels as u32) };
                     Target::Tokens((0..length).map(label).collect())
                 }
-                Head::Choice => Target::Choice { of: 4, right: draw(row / 4, 1001, 4) },
+                Head::Choice => Target::Choice(draw(row / 4, 1001, 4)),
                 // The first token of every third sequence, and none of another third.
                 Head::Pretraining => Target::Masked {
                     words: (0..length as u32)
@@ -69,6 +69,7 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
             };
             Features {
                 example: row,
+                together: if head == Head::Choice { 4 } else { 1 },
                 input_ids: (0..length).map(|at| draw(row, at as u64, 97)).collect(),
                 token_type_ids: (0..length).map(|at| u32::from(at * 2 > length)).collect(),
                 target: Some(target),
@@ -302,6 +303,7 @@ fn a_causal_model_does_not_look_ahead() {
         input_ids: ids.to_vec(),
         token_type_ids: vec![0; ids.len()],
         cumulative_lengths: vec![0, ids.len() as u32],
+        together: 1,
         targets: crate::encode::Targets::Hidden,
     };
     let logits = |ids: &[u32]| {
@@ -359,6 +361,7 @@ fn a_sequence_gives_what_it_gives_alone() {
             input_ids: all.input_ids[tokens.clone()].to_vec(),
             token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
             cumulative_lengths: vec![0, tokens.len() as u32],
+            together: 1,
             targets: crate::encode::Targets::Hidden,
         };
         let Logits::Sequence(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
@@ -468,6 +471,7 @@ fn a_sequence_through_a_bilstm_gives_what_it_gives_alone() {
                 input_ids: all.input_ids[tokens.clone()].to_vec(),
                 token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
                 cumulative_lengths: vec![0, tokens.len() as u32],
+                together: 1,
                 targets: crate::encode::Targets::Hidden,
             };
             let Logits::Tokens(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
