@@ -81,6 +81,8 @@ pub struct EncoderConfig {
     pub encoder: Encoder,
     /// Tokens see those before them only (`is_decoder`, GPT).
     pub causal: bool,
+    /// Weight, in training, of the loss of the next tokens beside a sequence head's; a recipe's, 0 in every file.
+    pub auxiliary_lm: f64,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }

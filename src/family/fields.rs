@@ -112,6 +112,7 @@ impl<'a> Fields<'a> {
             layer_norm_eps: family.layer_norm_eps.map_or_else(|| self.fraction("layer_norm_eps"), Ok)?,
             encoder: self.encoder()?,
             causal: self.flag("is_decoder")? || family.causal,
+            auxiliary_lm: 0.0,
             labels: self.labels(),
         })
     }

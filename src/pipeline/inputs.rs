@@ -35,6 +35,9 @@ pub enum InputError {
     /// It has too few layers for what is read of it.
     #[error("checkpoint `{name}`: {reason}")]
     Layers { name: String, reason: String },
+    /// It reads another way than the recipe supposes.
+    #[error("checkpoint `{name}`: {reason}")]
+    Recipe { name: String, reason: String },
     /// Its weights.
     #[error("checkpoint `{name}`: {source}")]
     Weights { name: String, source: EngineError },
@@ -195,10 +198,23 @@ fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));
     }
+    check_direction(run, family)?;
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
     if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
+}
+
+/// Refuses what is for a model that reads from left to right, of one that does not.
+fn check_direction(run: &Run, family: &Family) -> Result<(), InputError> {
+    let weight = run.recipe.auxiliary_lm;
+    if family.causal || weight == 0.0 {
+        return Ok(());
+    }
+    let title = family.title;
+    let reason =
+        format!("`auxiliary_lm` is {weight}, expected 0: {title} sees the tokens that it would have to predict");
+    Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason })
 }
 
 fn is_local(path: &str) -> bool {
@@ -226,5 +242,6 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name: name.clone(), source })?;
     let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
     enough.map_err(|reason| InputError::Layers { name, reason })?;
-    Ok((config.with_dropout(run.recipe.dropout), text))
+    let config = config.with_dropout(run.recipe.dropout);
+    Ok((EncoderConfig { auxiliary_lm: run.recipe.auxiliary_lm, ..config }, text))
 }

@@ -94,6 +94,12 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
             "`features` is `{kind}`, expected `none`: only tagging has the feature-based approach"
         ));
     }
+    if recipe.auxiliary_lm > 0.0 && recipe.head(task).reads_every_token() {
+        return impossible(format!(
+            "`auxiliary_lm` is {}, expected 0: next tokens are learned beside a head of whole sequences only",
+            recipe.auxiliary_lm
+        ));
+    }
     if task.head == Head::Span && recipe.doc_stride >= recipe.max_seq_length {
         let (stride, length) = (recipe.doc_stride, recipe.max_seq_length);
         return impossible(format!("`doc_stride` is {stride}, expected less than `max_seq_length` ({length})"));

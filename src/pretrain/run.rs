@@ -247,6 +247,7 @@ impl Pretraining<'_> {
             context_sentences: 0,
             features: None,
             lstm_hidden_size: 0,
+            auxiliary_lm: 0.0,
         }
     }
 

@@ -40,14 +40,20 @@ pub struct Preset {
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// Its values.
-    pub rows: &'static [Row],
+    /// Its values, beside those of [`SHARED`].
+    own: &'static [Row],
 }
 
 impl Preset {
     /// The row that holds for a field and a task.
     pub fn row(&self, field: &str, task: &Task) -> Option<&'static Row> {
-        self.rows.iter().rev().find(|row| row.field == field && row.when.holds(task))
+        let holds = |row: &&Row| row.field == field && row.when.holds(task);
+        self.own.iter().rev().find(holds).or_else(|| SHARED.iter().find(holds))
+    }
+
+    /// Its rows, those that all presets share last.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.own.iter().chain(SHARED)
     }
 }
 
@@ -98,28 +104,37 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "bert-code",
         about: "the released BERT code: Adam without bias correction, rate falling from step 0",
-        rows: BERT_CODE,
+        own: BERT_CODE,
     },
     Preset {
         name: "stable",
         about: "corrected Adam and 20 epochs, after Mosbach et al. and Zhang et al., against collapsed runs",
-        rows: STABLE,
+        own: STABLE,
     },
     Preset {
         name: "hf-default",
         about: "Hugging Face's example scripts with nothing asked: no decay, no warm-up, batches of 8",
-        rows: HF_DEFAULT,
+        own: HF_DEFAULT,
     },
     Preset {
         name: "roberta",
         about: "RoBERTa's Tables 9 and 10: warm-up 6 %, decay 0.1, 10 epochs of which the best on dev is kept",
-        rows: ROBERTA,
+        own: ROBERTA,
     },
     Preset {
         name: "openai-gpt",
         about: "GPT's Section 4.1 and its released code, without the auxiliary language model: warm-up 0.2 %, 3 epochs",
-        rows: OPENAI_GPT,
+        own: OPENAI_GPT,
     },
+];
+
+/// What no recipe that a preset stands for has a word on.
+const SHARED: &[Row] = &[
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
+    row("auxiliary_lm", Real(0.0), OURS),
 ];
 
 const BERT_CODE: &[Row] = &[
@@ -129,7 +144,6 @@ const BERT_CODE: &[Row] = &[
     row("batch_size", Whole(32), "BERT §4.1; run_classifier.py"),
     spans("batch_size", Whole(32), "BERT §4.2; run_squad.py"),
     task("squad_v2", "batch_size", Whole(48), "BERT §4.3"),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(5e-5), CLASSIFIER),
     spans("learning_rate", Real(5e-5), "BERT §4.2; run_squad.py"),
     task("squad_v2", "learning_rate", Real(5e-5), "BERT §4.3"),
@@ -158,9 +172,6 @@ const BERT_CODE: &[Row] = &[
     row("max_answer_length", Whole(30), SQUAD),
     row("n_best_size", Whole(20), SQUAD),
     row("max_context", Flag(true), SQUAD),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), CLASSIFIER),
     spans("evaluate", Word("at-end"), SQUAD),
     row("early_stopping", Whole(0), OURS),
@@ -172,7 +183,6 @@ const BERT_CODE: &[Row] = &[
 const STABLE: &[Row] = &[
     row("epochs", Real(20.0), MOSBACH),
     row("batch_size", Whole(16), MOSBACH),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(2e-5), MOSBACH),
     row("schedule", Word("linear-from-warmup-end"), MOSBACH),
     row("warmup", Real(0.1), MOSBACH),
@@ -195,9 +205,6 @@ const STABLE: &[Row] = &[
     row("max_answer_length", Whole(30), SQUAD),
     row("n_best_size", Whole(20), SQUAD),
     row("max_context", Flag(true), SQUAD),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "this program (the authors: three times an epoch)"),
     row("early_stopping", Whole(0), OURS),
     row("keep_weights", Word("last"), "this program (the authors keep the best on dev)"),
@@ -207,7 +214,6 @@ const STABLE: &[Row] = &[
 const HF_DEFAULT: &[Row] = &[
     row("epochs", Real(3.0), ARGUMENTS),
     row("batch_size", Whole(8), ARGUMENTS),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(5e-5), ARGUMENTS),
     row("schedule", Word("linear-from-warmup-end"), ARGUMENTS),
     row("warmup", Real(0.0), ARGUMENTS),
@@ -230,9 +236,6 @@ const HF_DEFAULT: &[Row] = &[
     row("max_answer_length", Whole(30), RUN_QA),
     row("n_best_size", Whole(20), RUN_QA),
     row("max_context", Flag(false), RUN_QA),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), ARGUMENTS),
     row("early_stopping", Whole(0), OURS),
     row("keep_weights", Word("last"), ARGUMENTS),
@@ -250,7 +253,6 @@ const ROBERTA: &[Row] = &[
     task("mrpc", "batch_size", Whole(16), FAIRSEQ),
     task("cola", "batch_size", Whole(16), FAIRSEQ),
     task("stsb", "batch_size", Whole(16), FAIRSEQ),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(1e-5), "RoBERTa Table 10 (1e-5, 2e-5 or 3e-5)"),
     spans("learning_rate", Real(1.5e-5), TABLE_10),
     task("rte", "learning_rate", Real(2e-5), FAIRSEQ),
@@ -277,9 +279,6 @@ const ROBERTA: &[Row] = &[
     row("max_answer_length", Whole(30), RUN_QA),
     row("n_best_size", Whole(20), RUN_QA),
     row("max_context", Flag(false), RUN_QA),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "RoBERTa §5.1"),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), FAIRSEQ),
@@ -288,12 +287,11 @@ const ROBERTA: &[Row] = &[
     row("snapshot_steps", Whole(500), OURS),
 ];
 
-/// Not here: the auxiliary loss of the language model (λ = 0.5) and the pairs of similarity tasks in both orders. The
+/// Not here: the pairs of similarity tasks in both orders. The
 /// released code clips each tensor's gradient by itself; here all are clipped together.
 const OPENAI_GPT: &[Row] = &[
     row("epochs", Real(3.0), GPT),
     row("batch_size", Whole(32), GPT),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(6.25e-5), GPT),
     row("schedule", Word("linear-from-start"), "finetune-transformer-lm opt.py (warmup_linear)"),
     row("warmup", Real(0.002), GPT),
@@ -315,9 +313,9 @@ const OPENAI_GPT: &[Row] = &[
     row("max_answer_length", Whole(30), OURS),
     row("n_best_size", Whole(20), OURS),
     row("max_context", Flag(false), OURS),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
+    row("auxiliary_lm", Real(0.5), "GPT §4.1 (λ); finetune-transformer-lm train.py (lm_coef)"),
+    spans("auxiliary_lm", Real(0.0), OURS),
+    task("conll2003", "auxiliary_lm", Real(0.0), OURS),
     row("evaluate", Word("every-epoch"), TRAIN),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), TRAIN),
@@ -340,7 +338,7 @@ mod tests {
                     assert!(preset.row(field.name, task).is_some(), "{} {} {}", preset.name, task.name, field.name);
                 }
             }
-            for row in preset.rows {
+            for row in preset.rows() {
                 assert!(super::super::setting::find(row.field).is_some(), "{} {}", preset.name, row.field);
                 assert!(!row.source.is_empty());
             }

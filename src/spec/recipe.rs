@@ -144,6 +144,9 @@ pub struct Recipe {
     /// Beside `features`: units of the BiLSTM that reads them, in each direction; 0 without.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lstm_hidden_size: usize,
+    /// Weight of the loss of the next tokens beside the head's (GPT, Section 3.2); 0 without. Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub auxiliary_lm: f64,
 }
 
 impl Recipe {
@@ -160,4 +163,8 @@ impl Recipe {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+fn is_off(weight: &f64) -> bool {
+    *weight == 0.0
 }

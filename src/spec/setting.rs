@@ -149,6 +149,7 @@ pub const FIELDS: &[Field] = &[
     field("context_sentences", Kind::Whole(0, 1000), "a whole number of sentences on each side of a tagged one"),
     Field { grid: true, ..field("features", Kind::Features, FEATURES) },
     field("lstm_hidden_size", Kind::Whole(1, 65_536), "a whole number of units in each direction"),
+    field("auxiliary_lm", from(0.0, 100.0), "the weight of the next tokens' loss beside the head's; 0 leaves it out"),
     field("snapshot_steps", Kind::Whole(0, 1_000_000_000), "a whole number; 0 is at each epoch's end only"),
 ];
 

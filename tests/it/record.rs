@@ -44,6 +44,7 @@ pub fn recipe() -> Recipe {
         context_sentences: 0,
         features: None,
         lstm_hidden_size: 0,
+        auxiliary_lm: 0.0,
     }
 }
 

@@ -215,6 +215,20 @@ fn steps_of_every_family_follow_the_reference_engine() {
     }
 }
 
+/// GPT as its paper fine-tunes it: next tokens beside the head.
+#[test]
+fn steps_with_next_tokens_follow_the_reference_engine() {
+    let config = EncoderConfig { auxiliary_lm: 0.5, ..EncoderConfig::parse(FAMILY_CONFIGS[5]).unwrap() };
+    for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1)] {
+        let values = start(&config, head, labels);
+        for isa in Isa::all() {
+            let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+            let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+            stay_together(&mut fast, &mut slow, head, labels, &format!("next tokens {head:?} {isa:?}"));
+        }
+    }
+}
+
 /// Layers that share their parameters add to one gradient: five micro-batches by two workers, the same bytes every time.
 #[test]
 fn shared_layers_give_the_same_bytes_every_time() {

@@ -54,7 +54,7 @@ fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
 
 /// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
 fn reads_copy(model: &Model) -> bool {
-    model.head == Head::Pretraining || pooler(model).0.drops_input
+    model.predicts_words() || pooler(model).0.drops_input
 }
 
 fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
