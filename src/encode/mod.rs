@@ -52,8 +52,8 @@ pub struct Window {
 pub struct Features {
     /// Index of its example in the split.
     pub example: usize,
-    /// Sequences of its example that are predicted together and stand behind one another: one, or one for each ending. Windows
-    /// of a passage are apart.
+    /// Sequences of its example that are predicted together and stand behind one another: one, one for each ending, or both
+    /// orders of a pair. Windows of a passage are apart.
     pub together: usize,
     /// Token ids.
     pub input_ids: Vec<u32>,
@@ -85,6 +85,8 @@ pub struct EncodeSettings {
     pub max_query_length: usize,
     /// Tagged sentences: neighbours on each side that are read too.
     pub context_sentences: usize,
+    /// Pairs: whether each is two sequences, the second with its texts changed over.
+    pub both_orders: bool,
 }
 
 impl From<&Recipe> for EncodeSettings {
@@ -96,6 +98,7 @@ impl From<&Recipe> for EncodeSettings {
             doc_stride_unit: recipe.doc_stride_unit,
             max_query_length: recipe.max_query_length,
             context_sentences: recipe.context_sentences,
+            both_orders: recipe.both_orders,
         }
     }
 }

@@ -101,6 +101,7 @@ mod tests {
             doc_stride_unit: DocStrideUnit::Step,
             max_query_length: 0,
             context_sentences,
+            both_orders: false,
         }
     }
 

@@ -41,6 +41,8 @@ pub fn recipe() -> Recipe {
         features: None,
         lstm_hidden_size: 0,
         auxiliary_lm: 0.0,
+        both_orders: false,
+        classifier_dropout: None,
     }
 }
 

@@ -161,6 +161,15 @@ impl EncoderConfig {
         self
     }
 
+    /// The same encoder with another dropout before each head's last layer, or as it is.
+    pub fn with_classifier_dropout(mut self, dropout: Option<f64>) -> EncoderConfig {
+        if let Some(probability) = dropout {
+            let all = probability;
+            self.head_dropouts = ByHead { sequence: all, choice: all, tokens: all, span: all };
+        }
+        self
+    }
+
     /// Room for the ids of a tokenizer that has added its family's tokens to the checkpoint's vocabulary.
     pub fn make_room(&mut self, ids: usize) {
         if (self.vocab_size..=self.vocab_size + self.family.new_tokens).contains(&ids) {

@@ -207,14 +207,22 @@ fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
 
 /// Refuses what is for a model that reads from left to right, of one that does not.
 fn check_direction(run: &Run, family: &Family) -> Result<(), InputError> {
-    let weight = run.recipe.auxiliary_lm;
-    if family.causal || weight == 0.0 {
-        return Ok(());
+    let (weight, title) = (run.recipe.auxiliary_lm, family.title);
+    let wrong = [
+        (
+            weight > 0.0,
+            format!("`auxiliary_lm` is {weight}, expected 0: {title} sees the tokens that it would predict"),
+        ),
+        (
+            run.recipe.both_orders,
+            format!("`both_orders` is true, expected false: {title} reads each text beside the other"),
+        ),
+    ];
+    let name = run.checkpoint.name.clone();
+    match wrong.into_iter().find(|(asked, _)| *asked && !family.causal) {
+        Some((_, reason)) => Err(InputError::Recipe { name, reason }),
+        None => Ok(()),
     }
-    let title = family.title;
-    let reason =
-        format!("`auxiliary_lm` is {weight}, expected 0: {title} sees the tokens that it would have to predict");
-    Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason })
 }
 
 fn is_local(path: &str) -> bool {
@@ -242,6 +250,6 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name: name.clone(), source })?;
     let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
     enough.map_err(|reason| InputError::Layers { name, reason })?;
-    let config = config.with_dropout(run.recipe.dropout);
+    let config = config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
     Ok((EncoderConfig { auxiliary_lm: run.recipe.auxiliary_lm, ..config }, text))
 }

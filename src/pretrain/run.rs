@@ -248,6 +248,8 @@ impl Pretraining<'_> {
             features: None,
             lstm_hidden_size: 0,
             auxiliary_lm: 0.0,
+            both_orders: false,
+            classifier_dropout: None,
         }
     }
 

@@ -167,6 +167,7 @@ fn split(folder: &Path, task: &'static Task, name: &str) -> Option<Vec<Features>
         doc_stride_unit: DocStrideUnit::Overlap,
         max_query_length: 0,
         context_sentences: 0,
+        both_orders: false,
     };
     assert!(rows.examples.iter().all(|row| matches!(row.label, Some(Label::Class(_) | Label::Value(_)))));
     Some(encode_split(&tokenizer, task, &rows.examples, &settings, &Silent).unwrap().features)

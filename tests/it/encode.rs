@@ -84,6 +84,7 @@ fn settings(max_seq_length: usize) -> EncodeSettings {
         doc_stride_unit: DocStrideUnit::Step,
         max_query_length: 2,
         context_sentences: 0,
+        both_orders: false,
     }
 }
 

@@ -100,6 +100,7 @@ fn settings() -> EncodeSettings {
         doc_stride_unit: DocStrideUnit::Overlap,
         max_query_length: 0,
         context_sentences: 0,
+        both_orders: false,
     }
 }
 

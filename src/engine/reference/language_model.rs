@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn next_tokens_are_a_mean_over_sequences_of_means_over_their_tokens() {
-        for batch in [batch(1)] {
+        for batch in [batch(1), batch(2)] {
             let (with, without) = (loss(0.5, start(), &batch), loss(0.0, start(), &batch));
             let found = (with - without) / 0.5;
             assert!((found - expected(&batch)).abs() < 1e-5, "{found}, expected {}", expected(&batch));
@@ -137,7 +137,7 @@ mod tests {
     /// for terms of third order and rounding of a loss near 2, which are a hundredth of it here.
     #[test]
     fn gradients_match_differences_of_the_loss() {
-        for batch in [batch(1)] {
+        for batch in [batch(1), batch(2)] {
             for (at, gradient) in trained(0.5, start(), &batch).gradients().unwrap().iter().enumerate() {
                 let square = gradient.values.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
                 assert!(square > 0.0, "{} has no gradient", gradient.name);

@@ -25,6 +25,8 @@ pub struct Layout {
     pub causal_mask: Option<Tensor>,
     /// Packed row of the token that is read of each sequence, `[B]`: its first or its last.
     pub read_tokens: Tensor,
+    /// Sequences of an example.
+    pub together: usize,
 }
 
 impl Layout {
@@ -43,6 +45,7 @@ impl Layout {
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
             read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, config.read()), device)?,
+            together: batch.together,
             lengths,
             longest,
         })

@@ -38,6 +38,10 @@ pub struct Columns {
     pub places: Vec<usize>,
     /// Numbers of the sequences within the step, `[S]`.
     pub sequences: Vec<u64>,
+    /// Sequences whose pooled states are added: those of an example, but where one of them is chosen.
+    pub added: usize,
+    /// What the masks before the classifier count, `[S / added]`: sequences, or examples.
+    pub classified: Vec<u64>,
     /// The columns position after position, where a BiLSTM reads them.
     pub steps: Steps,
     /// Token numbers in that order, `[T]`.
@@ -62,6 +66,11 @@ impl Columns {
         let first_sequence = model.part.map_or(0, |part| part.first_sequence);
         self.sequences.clear();
         self.sequences.extend(sequences.iter().map(|sequence| (first_sequence + sequence.index) as u64));
+        self.added = model.added(batch);
+        let shared = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.shares_dropout);
+        let share = if shared { batch.together } else { self.added } as u64;
+        self.classified.clear();
+        self.classified.extend(self.sequences.iter().step_by(self.added).map(|sequence| sequence / share));
         self.select(batch, sequences, model);
         self.places.clear();
         self.places.extend(0..self.count);

@@ -72,15 +72,16 @@ impl Model<'_> {
         })
     }
 
-    /// The loss where targets are known, and the head's outputs of each sequence.
+    /// The loss where targets are known, and the head's outputs of each sequence, of an example whose states are added of all.
     pub fn predict(&self, crew: &Crew, batch: &Batch, workspace: &mut Workspace) -> (Option<f64>, Vec<Output>) {
-        let outputs = Mutex::new(vec![Output::default(); batch.len()]);
+        let added = self.added(batch);
+        let outputs = Mutex::new(vec![Output::default(); batch.len() / added]);
         let Workspace { cut, workers, losses, .. } = workspace;
         let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(self, own);
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
-            for (column, sequence) in own.iter().enumerate() {
-                outputs[sequence.index] = worker.output(self, column, sequence);
+            for (column, sequence) in own.iter().step_by(added).enumerate() {
+                outputs[sequence.index / added] = worker.output(self, column, sequence);
             }
             drop(outputs);
             worker.loss(self, batch, own, Divisors::of_prediction(batch))

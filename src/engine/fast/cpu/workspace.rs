@@ -13,6 +13,7 @@ use super::panel::panels_len;
 use super::shared::Shared;
 use super::simd::Isa;
 use super::turns::Turns;
+use crate::encode::Batch;
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
 use crate::engine::fast::flat::FlatLayout;
@@ -75,6 +76,11 @@ impl Model<'_> {
     /// The model as its encoder's passes see it: one that is frozen only predicts.
     pub fn encoder(&self) -> Self {
         if self.head.freezes_encoder() { Model { gradients: None, part: None, ..*self } } else { *self }
+    }
+
+    /// Sequences of an example whose pooled states are added; 1 where one of them is chosen.
+    pub fn added(&self, batch: &Batch) -> usize {
+        if self.head == Head::Choice { 1 } else { batch.together }
     }
 
     /// Whether words are predicted: masked ones, or next ones.

@@ -77,7 +77,7 @@ pub fn loss(
     let loss = if model.head.reads_every_token() {
         every_token::loss(targets, sequences, &logits, by, set)
     } else {
-        pooled::loss(model.head, targets, sequences, &logits, by, set)
+        pooled::loss((model.head, columns.added), targets, sequences, &logits, by, set)
     };
     work.head[3] = gradient;
     let words = if model.predicts_words() { masked::loss(model, columns, work, by) } else { 0.0 };
