@@ -4,7 +4,7 @@
 //! colons, quotes or `no`. Metric types are the hub's names, values fractions as everywhere.
 
 use super::{ExportInput, config};
-use crate::family::Family;
+use crate::family::{Baseline, Family};
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
@@ -52,7 +52,8 @@ fn model_name(record: &Record) -> String {
 
 fn front_matter(input: &ExportInput) -> String {
     let (record, (task_type, task_name)) = (input.record, pipeline(input));
-    let library = if input.head().freezes_encoder() { "" } else { "library_name: transformers\n" };
+    let of_transformers = config::architecture(input.config, input.head()).is_ok_and(|class| class.is_some());
+    let library = if of_transformers { "library_name: transformers\n" } else { "" };
     let mut yaml = format!(
         "{library}pipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
         task_type,
@@ -103,12 +104,7 @@ fn metric(score: &RecordedScore, record: &Record) -> String {
 fn body(input: &ExportInput) -> String {
     let record = input.record;
     let mut text = format!("# {}\n\n", model_name(record));
-    let made = if input.head().freezes_encoder() { "frozen, with a BiLSTM trained" } else { "fine-tuned" };
-    let _ = writeln!(
-        text,
-        "`{}` {made} on {} by `repro` {}.\n",
-        record.checkpoint, input.task.title, record.provenance.version
-    );
+    let _ = writeln!(text, "{} on {} by `repro` {}.\n", made(input), input.task.title, record.provenance.version);
     text.push_str(
         &record
             .recipe
@@ -126,6 +122,19 @@ fn body(input: &ExportInput) -> String {
     // A struct of numbers and names always serialises.
     text.push_str(&serde_json::to_string_pretty(&record.recipe).unwrap_or_default());
     text + "\n```\n"
+}
+
+/// What was done with which checkpoint.
+fn made(input: &ExportInput) -> String {
+    let checkpoint = &input.record.checkpoint;
+    match input.record.baseline {
+        Some(Baseline::Majority) => "The majority class, a baseline that reads nothing,".into(),
+        Some(Baseline::BagOfWords) => {
+            format!("A bag of words, a baseline over the word pieces of `{checkpoint}`, trained")
+        }
+        None if input.head().freezes_encoder() => format!("`{checkpoint}` frozen, with a BiLSTM trained"),
+        None => format!("`{checkpoint}` fine-tuned"),
+    }
 }
 
 /// What to build around the tensors, for a model that `transformers` has no class for.

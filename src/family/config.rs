@@ -29,6 +29,10 @@ pub enum Encoder {
     ModernBert(ModernBert),
     /// XLNet's.
     Xlnet,
+    /// None: the word embeddings themselves.
+    Words,
+    /// None, nor anything else.
+    Constant,
 }
 
 /// What a sequence head reads of a sequence.
@@ -40,6 +44,8 @@ pub enum Read {
     Last,
     /// The mean of its tokens.
     Mean,
+    /// The means u and v of its two texts' tokens, special ones left out, as `[u; v; |u - v|; u * v]`.
+    Compared,
 }
 
 /// The shape of an encoder and the constants of its computation.
@@ -131,7 +137,7 @@ impl EncoderConfig {
         }
         // Rotary positions turn pairs of a head's values, relative ones are half sines and half cosines.
         let paired = match self.encoder {
-            Encoder::PostNorm => 2,
+            Encoder::PostNorm | Encoder::Words | Encoder::Constant => 2,
             Encoder::ModernBert(_) => self.hidden_size / self.num_attention_heads,
             Encoder::Xlnet => self.hidden_size,
         };
@@ -183,14 +189,20 @@ impl EncoderConfig {
             Encoder::ModernBert(own) => own.read,
             Encoder::Xlnet => Read::Last,
             Encoder::PostNorm if self.causal => Read::Last,
-            Encoder::PostNorm => Read::First,
+            Encoder::PostNorm | Encoder::Constant => Read::First,
+            Encoder::Words => Read::Compared,
         }
+    }
+
+    /// Values of what a sequence head reads.
+    pub fn read_size(&self) -> usize {
+        if self.read() == Read::Compared { 4 * self.hidden_size } else { self.hidden_size }
     }
 
     /// Dropout inside the feed-forward block.
     pub fn inner_dropout(&self) -> f64 {
         match &self.encoder {
-            Encoder::PostNorm => 0.0,
+            Encoder::PostNorm | Encoder::Words | Encoder::Constant => 0.0,
             Encoder::ModernBert(own) => own.mlp_dropout,
             Encoder::Xlnet => self.hidden_dropout_prob,
         }
@@ -270,7 +282,7 @@ mod tests {
         assert_eq!(
             error("\"bert\"", "\"t5\""),
             "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert, openai-gpt, \
-             modernbert, xlnet"
+             modernbert, xlnet, majority, bag-of-words"
         );
     }
 

@@ -1,6 +1,6 @@
 //! Families of encoders: what differs between them, as data.
 //!
-//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own. A family
+//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own, baselines none. A family
 //! says how its config fields and tensors are called, what its embeddings are made of, whether its layers share their
 //! parameters, and what stands between the encoder and the classifier. Everything is said against `bert::BERT`: parts
 //! that agree with it are taken over from there. How the numbers are computed is the engines' business.
@@ -8,6 +8,7 @@
 //! A family is a file here and its line in [`FAMILIES`].
 
 mod albert;
+mod baseline;
 mod bert;
 mod by_head;
 mod config;
@@ -22,6 +23,7 @@ mod xlm_roberta;
 mod xlnet;
 
 use crate::task::Head;
+pub use baseline::Baseline;
 pub use by_head::ByHead;
 pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
 pub use modernbert::{ModernBert, Rotary};
@@ -38,6 +40,8 @@ pub const FAMILIES: &[Family] = &[
     gpt::OPENAI_GPT,
     modernbert::MODERNBERT,
     xlnet::XLNET,
+    baseline::MAJORITY,
+    baseline::BAG_OF_WORDS,
 ];
 
 /// A family of encoders.
@@ -49,7 +53,7 @@ pub struct Family {
     pub title: &'static str,
     /// What it is beside BERT, in a few words.
     pub about: &'static str,
-    /// Beginning of its classes' names in transformers: `Bert` of `BertForSequenceClassification`.
+    /// Beginning of its classes' names in transformers: `Bert` of `BertForSequenceClassification`; empty where it has none.
     pub class: &'static str,
     /// Prefix of the encoder's tensors in a model with a head; bare in a model without one.
     pub prefix: &'static str,
@@ -118,6 +122,10 @@ pub enum Computation {
     ModernBert,
     /// XLNet's: BERT's blocks with relative attention.
     Xlnet,
+    /// No layers: a head over the word embeddings.
+    Words,
+    /// Nothing of a sequence: an answer that is always the same.
+    Constant,
 }
 
 /// Embeddings of a width of their own, projected to the hidden size.

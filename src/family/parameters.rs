@@ -16,7 +16,7 @@ pub enum Initial {
     Zero,
     /// Ones: LayerNorm's weight.
     One,
-    /// Uniform in ±1/√n: PyTorch's LSTM of n units.
+    /// Uniform in ±1/√n: PyTorch's LSTM of n units, word vectors of n values.
     Uniform(usize),
 }
 
@@ -35,7 +35,7 @@ pub struct Parameter {
     pub initial: Initial,
     /// Whether it belongs to the head, which a pretrained checkpoint does not have.
     pub head: bool,
-    /// Whether it is carried along as it is: nothing that is computed here reads it.
+    /// Whether it is carried along as it is: nothing that is computed here reads it, or nothing trains it.
     pub frozen: bool,
 }
 
@@ -45,9 +45,9 @@ impl Parameter {
         !self.frozen && !self.path.contains("bias") && !self.path.contains("LayerNorm")
     }
 
-    /// Whether it is trained under a head: of a frozen encoder, none is.
+    /// Whether it is trained under a head: of a frozen encoder, none is, nor what nothing reads.
     pub fn is_trained(&self, head: Head) -> bool {
-        self.head || !head.freezes_encoder()
+        !self.frozen && (self.head || !head.freezes_encoder())
     }
 
     fn turn_over(&mut self) {
@@ -83,10 +83,12 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
         Encoder::PostNorm => list.post_norm(config),
         Encoder::ModernBert(own) => list.modernbert(config, own),
         Encoder::Xlnet => list.xlnet(config),
+        Encoder::Words => list.words(config),
+        Encoder::Constant => return list.constant(num_labels),
     }
     let hidden = config.hidden_size;
     if let Some((pooler, path)) = config.family.pooler(head).and_then(|pooler| pooler.path.map(|path| (pooler, path))) {
-        list.beside("pooler.dense", path, !pooler.pretrained, [hidden, hidden]);
+        list.beside("pooler.dense", path, !pooler.pretrained, [hidden, config.read_size()]);
         list.unless(config.pooler_bias());
         if let Some(norm) = pooler.norm {
             list.norm_beside("pooler.LayerNorm", norm, hidden);
@@ -122,6 +124,19 @@ impl List {
     pub fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
         let (path, name, shape) = (path.to_string(), self.family.tensor(path), shape.to_vec());
         self.all.push(Parameter { path, name, shape, transposed: false, initial, head: false, frozen: false });
+    }
+
+    /// Word vectors, wide enough that their products are not nothing.
+    fn words(&mut self, config: &EncoderConfig) {
+        let width = config.hidden_size;
+        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, width], Initial::Uniform(width));
+    }
+
+    /// An answer that is always the same.
+    fn constant(mut self, num_labels: usize) -> Vec<Parameter> {
+        self.of_the_head(|list| list.push("classifier.bias", &[num_labels], Initial::Zero));
+        self.all[0].frozen = true;
+        self.all
     }
 
     fn post_norm(&mut self, config: &EncoderConfig) {

@@ -5,7 +5,7 @@ use super::*;
 use crate::task::Head;
 
 /// The released `config.json` of `owner/name`, whole.
-const RELEASED: [(&str, &str); 9] = [
+const RELEASED: [(&str, &str); 11] = [
     (
         "FacebookAI/roberta-base",
         r#"{"architectures": ["RobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
@@ -91,6 +91,8 @@ const RELEASED: [(&str, &str); 9] = [
         "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 250}}, "untie_r": true,
         "vocab_size": 32000}"#,
     ),
+    ("a constant", r#"{"model_type": "majority", "vocab_size": 7}"#),
+    ("word vectors", r#"{"model_type": "bag-of-words", "vocab_size": 7, "hidden_size": 4, "dropout": 0.1}"#),
 ];
 
 fn released(name: &str) -> EncoderConfig {

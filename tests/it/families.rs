@@ -141,14 +141,17 @@ fn every_family_is_fine_tuned_saved_and_says_the_same_again() {
         assert!(records.iter().all(|record| !record.scores.is_empty()), "{}", family.title);
         let record = records.iter().find(|record| record.task == "mrpc").unwrap();
         let run = run_folder(&out, record);
-        for kind in EngineKind::ALL {
+        for kind in
+            EngineKind::ALL.into_iter().filter(|kind| !family.class.is_empty() || *kind == EngineKind::Reference)
+        {
             let again = Again::read(&run.join("model"), task::find("mrpc").unwrap(), kind);
             let Logits::Sequence(logits) = again.logits() else { unreachable!("a sequence head") };
             assert!(near(&logits, &written(&run)), "{} {kind:?}: {logits:?}", family.title);
         }
         verify(&out, record, family.model_type);
         let config = std::fs::read_to_string(run.join("model/config.json")).unwrap();
-        assert!(config.contains(&format!("\"{}ForSequenceClassification\"", family.class)), "{config}");
+        let class = format!("\"{}ForSequenceClassification\"", family.class);
+        assert_eq!(config.contains(&class), !family.class.is_empty(), "{config}");
     }
 }
 
@@ -159,7 +162,7 @@ fn tasks<'a>(family: &Family, tasks: &[&'a str]) -> Vec<&'a str> {
 
 /// Whether the fast engine has it with every head.
 fn is_fast(family: &Family) -> bool {
-    family.model_type != "modernbert"
+    family.model_type != "modernbert" && !family.class.is_empty()
 }
 
 fn engine(family: &Family) -> Vec<&'static str> {
@@ -275,7 +278,7 @@ fn cases(again: &Again, family: &Family) -> Value {
 #[ignore = "needs REPRO_PYTHON, a Python with torch and transformers"]
 fn transformers_loads_every_family_and_gives_the_same_logits() {
     let python = std::env::var("REPRO_PYTHON").expect("REPRO_PYTHON names an interpreter");
-    for family in FAMILIES {
+    for family in FAMILIES.iter().filter(|family| !family.class.is_empty()) {
         let folder = tempfile::tempdir().unwrap();
         let (checkpoint, out) = (folder.path().join("checkpoint"), folder.path().join("out"));
         checkpoint::write(&checkpoint, family.model_type);

@@ -180,8 +180,8 @@ fn gpts_values_are_part_of_an_id_where_they_are_anything() {
 fn gpts_preset_has_its_papers_values_where_they_can_be() {
     let text =
         "name: x\ncheckpoints: [a/b]\ntasks: [mrpc, mnli, sst2, squad, conll2003]\ntrain: {preset: openai-gpt}\n";
-    let plan = plan(text, &[], &Options::default()).unwrap();
-    let found = plan.runs.iter().map(|run| (run.task.name, run.recipe.auxiliary_lm, run.recipe.both_orders));
+    let whole = plan(text, &[], &Options::default()).unwrap();
+    let found = whole.runs.iter().map(|run| (run.task.name, run.recipe.auxiliary_lm, run.recipe.both_orders));
     let expected = [
         ("mrpc", 0.5, true),
         ("mnli", 0.5, false),
@@ -190,8 +190,11 @@ fn gpts_preset_has_its_papers_values_where_they_can_be() {
         ("conll2003", 0.0, false),
     ];
     assert_eq!(found.collect::<Vec<_>>(), expected);
-    let shown = plan.values.iter().find(|value| value.key == "train.classifier_dropout").unwrap();
+    let shown = whole.values.iter().find(|value| value.key == "train.classifier_dropout").unwrap();
     assert_eq!(shown.value, "0.1");
+    let baseline = text.replace("[a/b]", "[{name: a/b, baseline: bag-of-words}]");
+    let run = &plan(&baseline, &[], &Options::default()).unwrap().runs[0];
+    assert_eq!((run.recipe.auxiliary_lm, run.recipe.both_orders), (0.0, false));
 }
 
 /// A new experiment file is tested by being there.

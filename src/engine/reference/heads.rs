@@ -50,6 +50,12 @@ impl Forward<'_> {
         by_example.broadcast_mul(&masks.unsqueeze(1)?)?.reshape((rows, hidden))
     }
 
+    /// Logits that are the same for every sequence, `[B, labels]`.
+    pub fn constant(&self) -> Result<Tensor> {
+        let logits = self.weights.get("classifier.bias")?;
+        logits.unsqueeze(0)?.repeat((self.layout.lengths.len(), 1))
+    }
+
     /// Logits of every token, `[T, labels]`: in some families the pooler, then dropout and the last layer.
     pub fn every_token(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
         let pooler = self.config.family.pooler(head);
@@ -84,6 +90,7 @@ impl Forward<'_> {
         let pooler = pooler.ok_or_else(|| Error::Msg(format!("a head of every token has no pooler: {head:?}")))?;
         let mut read = match self.config.read() {
             Read::Mean => self.layout.means(hidden)?,
+            Read::Compared => self.layout.compared(hidden)?, // [B, 4 H]
             Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
         };
         if pooler.drops_input {

@@ -22,7 +22,7 @@ use super::{
     Divisors, Engine, EngineError, EngineState, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update,
 };
 use crate::encode::Batch;
-use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::family::{Encoder, EncoderConfig, Parameter, parameters};
 use crate::task::Head;
 use candle_core::{Device, Tensor, Var};
 use layout::Layout;
@@ -129,11 +129,14 @@ impl Reference {
                 Outputs::Tokens(forward.feature_based(how, &states)?)
             }
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => {
-                let hidden = hidden()?;
-                auxiliary = forward.auxiliary_loss(&hidden, batch, by)?;
-                Outputs::Sequences(forward.classify(&hidden, self.head)?)
-            }
+            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match self.config.encoder {
+                Encoder::Constant => forward.constant()?,
+                _ => {
+                    let hidden = hidden()?;
+                    auxiliary = forward.auxiliary_loss(&hidden, batch, by)?;
+                    forward.classify(&hidden, self.head)?
+                }
+            }),
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
         let loss = loss.map(|loss| auxiliary.map_or(Ok(loss.clone()), |beside| loss + beside)).transpose()?;

@@ -77,6 +77,8 @@ impl Forward<'_> {
             Encoder::PostNorm => self.post_norm(batch, seen),
             Encoder::ModernBert(own) => self.modernbert(own, batch, seen),
             Encoder::Xlnet => self.xlnet(batch, seen),
+            Encoder::Words => self.words(batch),
+            Encoder::Constant => Err(candle_core::Error::Msg("a constant has no encoder".into())),
         }
     }
 
