@@ -175,7 +175,7 @@ impl Targets {
 /// One target an example; `None` unless these are whole examples whose sequences agree.
 fn of_examples<'a>(targets: &[&'a Target], together: usize) -> Option<Vec<&'a Target>> {
     let whole = together > 0 && targets.len().is_multiple_of(together);
-    let example = |own: &[&'a Target]| own.iter().all(|target| *target == own[0]).then_some(own[0]);
+    let example = |own: &[&'a Target]| own[1..].iter().all(|target| *target == own[0]).then_some(own[0]);
     if whole { targets.chunks(together).map(example).collect() } else { None }
 }
 
