@@ -3,7 +3,8 @@
 //!
 //!     split    = examples sequences tokens truncated answers_lost count feature*count
 //!     feature  = example together length id*length type_id*length target window
-//!     target   = 0 | 1 class | 2 bits-of-f32 | 3 start end | 4 label*length | 5 right | 6 …
+//!     target   = 0 | 1 class | 2 bits-of-f32 | 3 start end | 4 label*length | 5 right
+//!              | 6 count next (place word)*count
 //!     window   = 0 | 1 class_token first_context_token tokens (gap width most_context)*tokens
 //!
 //! `gap` is a token's start minus the previous token's end, `width` its end minus its start, both zigzag (0, -1, 1, …

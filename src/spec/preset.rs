@@ -51,9 +51,11 @@ impl Preset {
         self.own.iter().rev().find(holds).or_else(|| SHARED.iter().find(holds))
     }
 
-    /// Its rows, those that all presets share last.
+    /// Its rows, and before them those of [`SHARED`] that it does not say itself for every task.
     pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
-        self.own.iter().chain(SHARED)
+        let own = self.own;
+        let said = move |field: &str| own.iter().any(|row| row.field == field && row.when == When::Always);
+        SHARED.iter().filter(move |row| !said(row.field)).chain(own)
     }
 }
 
@@ -371,6 +373,18 @@ mod tests {
         let both = |name| find("openai-gpt").unwrap().row("both_orders", task::find(name).unwrap()).unwrap().value;
         let tasks = ["mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "cola"];
         assert_eq!(tasks.map(both), [true, true, true, false, false, false, false].map(Flag));
+    }
+
+    // The value that holds is the last one shown, as the module says.
+    #[test]
+    fn a_presets_own_rows_come_after_those_it_shares() {
+        for preset in PRESETS {
+            for (task, field) in task::TASKS.iter().flat_map(|task| FIELDS.iter().map(move |field| (task, field.name)))
+            {
+                let last = preset.rows().filter(|row| row.field == field && row.when.holds(task)).last();
+                assert_eq!(last, preset.row(field, task), "{} {field} {}", preset.name, task.name);
+            }
+        }
     }
 
     // data/published/roberta.yaml: t10_glue, t10_squad and the rows of fairseq_*.
