@@ -42,6 +42,9 @@ pub fn recipe() -> Recipe {
         lstm_hidden_size: 0,
         start_from: None,
         layerwise_lr_decay: 1.0,
+        auxiliary_lm: 0.0,
+        both_orders: false,
+        classifier_dropout: None,
     }
 }
 

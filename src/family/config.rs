@@ -89,6 +89,8 @@ pub struct EncoderConfig {
     pub causal: bool,
     /// α of the learning rate `α^(M - m)` of layer m of M; 1 for one rate. No field: a recipe says it.
     pub layerwise_lr_decay: f64,
+    /// Weight, in training, of the loss of the next tokens beside a sequence head's; a recipe's, 0 in every file.
+    pub auxiliary_lm: f64,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }
@@ -167,12 +169,6 @@ impl EncoderConfig {
         self
     }
 
-    /// The same encoder with other learning rates of its layers.
-    pub fn with_layerwise_lr_decay(mut self, decay: f64) -> EncoderConfig {
-        self.layerwise_lr_decay = decay;
-        self
-    }
-
     /// The share of the learning rate that a parameter moves at: of the encoder's the less the further down it is.
     pub fn rate_share(&self, path: &str) -> f64 {
         let layer = path.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
@@ -182,6 +178,15 @@ impl EncoderConfig {
             None => self.num_hidden_layers,
         };
         self.layerwise_lr_decay.powi((self.num_hidden_layers - depth) as i32)
+    }
+
+    /// The same encoder with another dropout before each head's last layer, or as it is.
+    pub fn with_classifier_dropout(mut self, dropout: Option<f64>) -> EncoderConfig {
+        if let Some(probability) = dropout {
+            let all = probability;
+            self.head_dropouts = ByHead { sequence: all, choice: all, tokens: all, span: all };
+        }
+        self
     }
 
     /// Room for the ids of a tokenizer that has added its family's tokens to the checkpoint's vocabulary.

@@ -116,6 +116,7 @@ impl<'a> Fields<'a> {
             encoder: self.encoder()?,
             causal: self.flag("is_decoder")? || family.causal,
             layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
             labels: self.labels(),
         })
     }
@@ -145,6 +146,7 @@ impl<'a> Fields<'a> {
             encoder: if words { Encoder::Words } else { Encoder::Constant },
             causal: false,
             layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
             labels: self.labels(),
         })
     }

@@ -38,6 +38,9 @@ pub enum InputError {
     /// No model to start from.
     #[error("could not start from `{task}`: {reason}")]
     Start { task: String, reason: String },
+    /// It reads another way than the recipe supposes.
+    #[error("checkpoint `{name}`: {reason}")]
+    Recipe { name: String, reason: String },
     /// Its weights.
     #[error("checkpoint `{name}`: {source}")]
     Weights { name: String, source: EngineError },
@@ -230,10 +233,31 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
         let text = format!("{}'s layers are one, expected `layerwise_lr_decay: 1`", family.title);
         return Err(named(EngineError::Input(text)));
     }
+    check_direction(run, family)?;
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
     if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
+}
+
+/// Refuses what is for a model that reads from left to right, of one that does not.
+fn check_direction(run: &Run, family: &Family) -> Result<(), InputError> {
+    let (weight, title) = (run.recipe.auxiliary_lm, family.title);
+    let wrong = [
+        (
+            weight > 0.0,
+            format!("`auxiliary_lm` is {weight}, expected 0: {title} sees the tokens that it would predict"),
+        ),
+        (
+            run.recipe.both_orders,
+            format!("`both_orders` is true, expected false: {title} reads each text beside the other"),
+        ),
+    ];
+    let name = run.checkpoint.name.clone();
+    match wrong.into_iter().find(|(asked, _)| *asked && !family.causal) {
+        Some((_, reason)) => Err(InputError::Recipe { name, reason }),
+        None => Ok(()),
+    }
 }
 
 fn is_local(path: &str) -> bool {
@@ -259,6 +283,7 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
-    let config = config.with_layerwise_lr_decay(run.recipe.layerwise_lr_decay);
-    Ok((config.with_dropout(run.recipe.dropout), text))
+    let config = config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
+    let (auxiliary_lm, layerwise_lr_decay) = (run.recipe.auxiliary_lm, run.recipe.layerwise_lr_decay);
+    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, ..config }, text))
 }

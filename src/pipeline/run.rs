@@ -16,7 +16,7 @@ use crate::plan::steps::total_steps;
 use crate::plan::{Plan, Run};
 use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedScore, SplitReport, Status, Store};
 use crate::score::Scores;
-use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Snapshots, TrainError, Trainer};
+use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Progress, Snapshots, TrainError, Trainer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -179,8 +179,11 @@ fn score(
         record.scores.extend(recorded_scores(split, &predictions, &scored));
         answers.push(scored.answers);
     }
+    // A loss that is not the head's alone does not tell whether the head guesses.
+    let untold = Progress::default();
+    let progress = if run.recipe.auxiliary_lm > 0.0 { &untold } else { &outcome.progress };
     let constant = prepared.config.encoder == Encoder::Constant;
-    if let Some(reason) = collapse::reason(run.task, &answers, &outcome.progress).filter(|_| !constant) {
+    if let Some(reason) = collapse::reason(run.task, &answers, progress).filter(|_| !constant) {
         record.status = Status::Collapsed(reason);
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::PlanError;
 use crate::spec::recipe::Recipe;
 use crate::spec::setting::{FIELDS, Setting};
 use crate::spec::{Experiment, Given};
-use crate::task::{Head, Task};
+use crate::task::{Head, Schema, Task};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -95,6 +95,18 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if let Some(kind) = recipe.features.filter(|_| task.head != Head::Tokens) {
         return impossible(format!(
             "`features` is `{kind}`, expected `none`: only tagging has the feature-based approach"
+        ));
+    }
+    if recipe.auxiliary_lm > 0.0 && recipe.head(task).reads_every_token() {
+        return impossible(format!(
+            "`auxiliary_lm` is {}, expected 0: next tokens are learned beside a head of whole sequences only",
+            recipe.auxiliary_lm
+        ));
+    }
+    if recipe.both_orders && !matches!(task.schema, Schema::Pair(..)) {
+        return impossible(format!(
+            "`both_orders` is true, expected false: a row of {} is no pair of texts",
+            task.title
         ));
     }
     if task.head == Head::Span && recipe.doc_stride >= recipe.max_seq_length {

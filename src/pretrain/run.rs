@@ -249,6 +249,9 @@ impl Pretraining<'_> {
             lstm_hidden_size: 0,
             start_from: None,
             layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
+            both_orders: false,
+            classifier_dropout: None,
         }
     }
 

@@ -152,6 +152,16 @@ pub struct Recipe {
     /// where it is 1, as above.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub layerwise_lr_decay: f64,
+    /// Weight of the loss of the next tokens beside the head's (GPT, Section 3.2); 0 without. Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub auxiliary_lm: f64,
+    /// Whether a pair is read in both orders and the two states added before the classifier (GPT, Section 3.3). Left out where
+    /// it is not, as above.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub both_orders: bool,
+    /// Dropout before the head's last layer; `None` takes the checkpoint's. Left out where it is `None`, as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier_dropout: Option<f64>,
 }
 
 impl Recipe {
@@ -176,4 +186,12 @@ fn is_one(factor: &f64) -> bool {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+fn is_no(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_off(weight: &f64) -> bool {
+    *weight == 0.0
 }

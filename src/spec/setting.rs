@@ -153,6 +153,9 @@ pub const FIELDS: &[Field] = &[
     field("lstm_hidden_size", Kind::Whole(1, 65_536), "a whole number of units in each direction"),
     field("start_from", Kind::Task, "`none` (the checkpoint) or another task of the experiment"),
     field("layerwise_lr_decay", above(0.0, 1.0), "a number; 1 gives all layers one rate"),
+    field("auxiliary_lm", from(0.0, 100.0), "the weight of the next tokens' loss beside the head's; 0 leaves it out"),
+    field("both_orders", Kind::Flag, "`true` or `false`: whether pairs are read in both orders"),
+    field("classifier_dropout", Kind::Dropout, "a number, or `checkpoint` for what its config says"),
     field("snapshot_steps", Kind::Whole(0, 1_000_000_000), "a whole number; 0 is at each epoch's end only"),
 ];
 

@@ -23,7 +23,7 @@ const SHARES: [(&str, f64); 4] = [
 fn a_first_step_moves_each_layer_by_its_own_rate() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/hub/models/repro/bert-tiny/config.json");
     let config = EncoderConfig::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let config = config.with_dropout(Some(0.0)).with_layerwise_lr_decay(0.25);
+    let config = EncoderConfig { layerwise_lr_decay: 0.25, ..config.with_dropout(Some(0.0)) };
     let how = Initialization { seed: 1, initializer_range: 0.2, truncated_normal: false };
     let before = starting_values(&parameters(&config, Head::Classification, 2), BTreeMap::new(), &how);
     let batch = Batch {
@@ -31,6 +31,7 @@ fn a_first_step_moves_each_layer_by_its_own_rate() {
         token_type_ids: vec![0; 7],
         cumulative_lengths: vec![0, 4, 7],
         targets: Targets::Classes(vec![0, 1]),
+        together: 1,
     };
     let update = Update {
         step: 0,

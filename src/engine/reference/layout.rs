@@ -26,6 +26,8 @@ pub struct Layout {
     pub causal_mask: Option<Tensor>,
     /// Packed row of the token that is read of each sequence, `[B]`: its first or its last.
     pub read_tokens: Tensor,
+    /// Sequences of an example.
+    pub together: usize,
     /// Tokens of each sequence's two texts, counted from its first, without special ones.
     texts: [Vec<Range<usize>>; 2],
 }
@@ -46,6 +48,7 @@ impl Layout {
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
             read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, config.read()), device)?,
+            together: batch.together,
             texts: [0, 1].map(|text| texts(batch, text)),
             lengths,
             longest,

@@ -6,6 +6,7 @@
 pub mod adam;
 mod bilstm;
 mod heads;
+mod language_model;
 mod layout;
 mod loss;
 mod model;
@@ -118,6 +119,7 @@ impl Reference {
         by: Divisors,
     ) -> Result<(Outputs, Option<Tensor>), EngineError> {
         let hidden = || forward.encode(batch);
+        let mut auxiliary = None;
         let outputs = match self.head {
             Head::Span => Outputs::Spans(forward.every_token(&hidden()?, self.head)?),
             Head::Tokens => Outputs::Tokens(forward.every_token(&hidden()?, self.head)?),
@@ -129,10 +131,15 @@ impl Reference {
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
             Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match self.config.encoder {
                 Encoder::Constant => forward.constant()?,
-                _ => forward.classify(&hidden()?, self.head)?,
+                _ => {
+                    let hidden = hidden()?;
+                    auxiliary = forward.auxiliary_loss(&hidden, batch, by)?;
+                    forward.classify(&hidden, self.head)?
+                }
             }),
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
+        let loss = loss.map(|loss| auxiliary.map_or(Ok(loss.clone()), |beside| loss + beside)).transpose()?;
         Ok((outputs, loss))
     }
 

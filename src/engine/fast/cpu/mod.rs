@@ -142,7 +142,7 @@ impl Cpu {
         if self.network.head.freezes_encoder() {
             return;
         }
-        if self.network.head == Head::Pretraining {
+        if self.network.head == Head::Pretraining || self.network.config.auxiliary_lm > 0.0 {
             self.optimizer.touch_all_words();
         }
         batch.input_ids.iter().for_each(|word| self.optimizer.touch_word(*word as usize));
