@@ -103,7 +103,9 @@ fn weights(path: &Path, config: &EncoderConfig) {
         "xlnet" => "lm_loss.bias",
         _ => "lm_head.bias",
     };
-    arrays.push(NamedArray { name: left.into(), shape: vec![2], values: vec![0.0; 2] });
+    if !config.family.class.is_empty() {
+        arrays.push(NamedArray { name: left.into(), shape: vec![2], values: vec![0.0; 2] });
+    }
     let bytes: Vec<Vec<u8>> =
         arrays.iter().map(|array| array.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
     let views = arrays
