@@ -109,10 +109,17 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
     if ours.claim == "mnli_m" && claim.column.contains("mnli.") {
         reasons.push("matched dev set here; the source does not say which half of MNLI".into());
     }
+    reasons.extend(batches_reason(ours));
     reasons.extend(threshold_reason(ours.metric, claim));
     reasons.extend(context_reason(ours, claim));
     reasons.extend(features_reason(ours, claim));
     (reasons, same)
+}
+
+/// A coefficient averaged over batches is nothing that a split has, whoever else averaged so.
+fn batches_reason(ours: &Ours) -> Option<String> {
+    let size = ours.group.records.first()?.recipe.metric_batch_size;
+    (size > 0 && ours.metric.is_coefficient()).then(|| format!("mean over batches of {size} examples here"))
 }
 
 /// Tagged sentences: what the model read beside the sentence.

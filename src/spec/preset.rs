@@ -2,7 +2,7 @@
 //!
 //! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
 //! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked, `roberta` that of
-//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1. They differ where scores do: bias correction,
+//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1, `glue-baselines` that of GLUE's Section 5. They differ where scores do: bias correction,
 //! epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts. A row holds for every task
 //! unless it says otherwise; of the rows of a field that hold, the last wins.
 
@@ -90,6 +90,9 @@ const TABLE_10: &str = "RoBERTa Table 10";
 const FAIRSEQ: &str = "fairseq examples/roberta/README.glue.md";
 const GPT: &str = "GPT §4.1";
 const TRAIN: &str = "finetune-transformer-lm train.py";
+const GLUE: &str = "GLUE §5";
+const GLUE_TRAINER: &str = "GLUE-baselines trainer.py";
+const GLUE_SCRIPT: &str = "GLUE-baselines run_stuff.sh";
 const OURS: &str = "this program";
 const FEATURE_BASED: &str = "BERT §5.3, beside `features` only; in each direction";
 
@@ -119,6 +122,11 @@ pub const PRESETS: &[Preset] = &[
         name: "openai-gpt",
         about: "GPT's Section 4.1 and its released code, without the auxiliary language model: warm-up 0.2 %, 3 epochs",
         rows: OPENAI_GPT,
+    },
+    Preset {
+        name: "glue-baselines",
+        about: "GLUE's Section 5: Adam at 1e-4, a fifth of the rate after every epoch that is not better, the best on dev kept",
+        rows: GLUE_BASELINES,
     },
 ];
 
@@ -164,6 +172,9 @@ const BERT_CODE: &[Row] = &[
     row("evaluate", Word("at-end"), CLASSIFIER),
     spans("evaluate", Word("at-end"), SQUAD),
     row("early_stopping", Whole(0), OURS),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("last"), CLASSIFIER),
     spans("keep_weights", Word("last"), SQUAD),
     row("snapshot_steps", Whole(1000), "run_classifier.py (save_checkpoints_steps)"),
@@ -200,6 +211,9 @@ const STABLE: &[Row] = &[
     row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "this program (the authors: three times an epoch)"),
     row("early_stopping", Whole(0), OURS),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("last"), "this program (the authors keep the best on dev)"),
     row("snapshot_steps", Whole(500), OURS),
 ];
@@ -235,6 +249,9 @@ const HF_DEFAULT: &[Row] = &[
     row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), ARGUMENTS),
     row("early_stopping", Whole(0), OURS),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("last"), ARGUMENTS),
     row("snapshot_steps", Whole(500), "Hugging Face TrainingArguments (save_steps)"),
 ];
@@ -283,6 +300,9 @@ const ROBERTA: &[Row] = &[
     row("evaluate", Word("every-epoch"), "RoBERTa §5.1"),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), FAIRSEQ),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("best-on-dev"), "RoBERTa §5.1"),
     spans("keep_weights", Word("last"), OURS),
     row("snapshot_steps", Whole(500), OURS),
@@ -321,8 +341,54 @@ const OPENAI_GPT: &[Row] = &[
     row("evaluate", Word("every-epoch"), TRAIN),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), TRAIN),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("best-on-dev"), TRAIN),
     spans("keep_weights", Word("last"), OURS),
+    row("snapshot_steps", Whole(500), OURS),
+];
+
+/// Not here: 1e-5 of every parameter that the released code adds to its gradient, and targets of STS-B divided by five. The
+/// code stops after six evaluations none of which was below the newest one, the paper after five without improvement; its
+/// last script stops at a rate of 1e-6. At most 100 validations, about an epoch apart, are 100 epochs here. 84 are 40 words of
+/// either text with the marks around them.
+const GLUE_BASELINES: &[Row] = &[
+    row("epochs", Real(100.0), GLUE_SCRIPT),
+    row("batch_size", Whole(128), GLUE),
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("learning_rate", Real(1e-4), GLUE),
+    row("schedule", Word("constant"), GLUE_TRAINER),
+    row("warmup", Real(0.0), GLUE_TRAINER),
+    row("rounding", Word("up"), OURS),
+    row("bias_correction", Flag(true), "PyTorch Adam"),
+    row("beta1", Real(0.9), "PyTorch Adam"),
+    row("beta2", Real(0.999), "PyTorch Adam"),
+    row("epsilon", Real(1e-8), "PyTorch Adam"),
+    row("weight_decay", Real(0.0), GLUE),
+    row("max_grad_norm", Real(5.0), "GLUE-baselines main.py"),
+    row("dropout", Checkpoint, "GLUE §5 (0.2), as in the checkpoint's config"),
+    row("initializer_range", Real(0.02), "this program; BiLSTM and classifier begin as PyTorch's"),
+    row("truncated_normal", Flag(false), OURS),
+    row("max_seq_length", Whole(84), "GLUE-baselines main.py (40 words a text)"),
+    task("cola", "max_seq_length", Whole(42), "GLUE-baselines main.py (40 words a text)"),
+    task("sst2", "max_seq_length", Whole(42), "GLUE-baselines main.py (40 words a text)"),
+    row("truncation", Word("halves"), "GLUE-baselines tasks.py"),
+    row("doc_stride", Whole(32), OURS),
+    row("doc_stride_unit", Word("overlap"), OURS),
+    row("max_query_length", Whole(0), OURS),
+    row("max_answer_length", Whole(30), OURS),
+    row("n_best_size", Whole(20), OURS),
+    row("max_context", Flag(false), OURS),
+    row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
+    row("evaluate", Word("every-epoch"), "GLUE-baselines submit_single.py"),
+    row("early_stopping", Whole(5), GLUE),
+    row("plateau_factor", Real(0.2), "GLUE §5; run_stuff.sh"),
+    row("min_learning_rate", Real(1e-5), "GLUE §5 (run_stuff.sh: 1e-6)"),
+    row("metric_batch_size", Whole(0), "this program (the released code on dev: 128)"),
+    row("keep_weights", Word("best-on-dev"), GLUE_TRAINER),
     row("snapshot_steps", Whole(500), OURS),
 ];
 
