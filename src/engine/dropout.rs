@@ -3,8 +3,8 @@
 //! A mask value is 0 or `1 / (1 - p)`. Its index counts within the whole optimizer step, not within a micro-batch, and
 //! does not know of padding: hidden states are numbered `token · H + column`, attention probabilities
 //! `(query token · N + head) · P + key position`, where P is the model's longest sequence. Embeddings of distances are
-//! numbered within their sequence, `(2 · first token + length - distance) · H + column`. So the same seed gives the
-//! same masks however a step is cut up.
+//! numbered within their sequence, `(2 · first token + length - distance) · H + column`. A word's states have the number of
+//! its last token. So the same seed gives the same masks however a step is cut up.
 
 use super::StepPart;
 use crate::random::{Purpose, Stream};
@@ -28,7 +28,9 @@ pub enum Site {
     Output,
     /// On the pooled output, before the classifier; on every token's state, where a head reads those.
     Classifier,
-    /// On the output of a layer of a BiLSTM, before the next one.
+    /// On what a BiLSTM reads, where that is dropped out once more.
+    LstmInput,
+    /// On the output of a layer of a BiLSTM, before the next one; of a BiLSTM over words, before what follows it.
     LstmOutput(usize),
     /// On what the pooler reads, in families that drop that out too.
     Pooler,
@@ -47,6 +49,7 @@ impl Site {
             Site::AttentionOutput(layer) => 5 + 4 * layer as u32,
             Site::FeedForwardOutput(layer) => 6 + 4 * layer as u32,
             Site::FeedForwardInner(layer) => 7 + 4 * layer as u32,
+            Site::LstmInput => u32::MAX / 2,
             Site::LstmOutput(layer) => u32::MAX - 1 - layer as u32,
         }
     }
@@ -134,7 +137,7 @@ mod tests {
                 Site::LstmOutput(layer),
             ]
         });
-        let others = [Site::Embeddings, Site::Classifier, Site::Pooler, Site::Distances, Site::Output];
+        let others = [Site::Embeddings, Site::Classifier, Site::Pooler, Site::Distances, Site::Output, Site::LstmInput];
         let mut numbers: Vec<u32> = layers.chain(others).map(Site::number).collect();
         let count = numbers.len();
         numbers.sort_unstable();

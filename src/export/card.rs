@@ -4,7 +4,7 @@
 //! colons, quotes or `no`. Metric types are the hub's names, values fractions as everywhere.
 
 use super::{ExportInput, config};
-use crate::family::Family;
+use crate::family::{Computation, Family};
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
@@ -52,7 +52,8 @@ fn model_name(record: &Record) -> String {
 
 fn front_matter(input: &ExportInput) -> String {
     let (record, (task_type, task_name)) = (input.record, pipeline(input));
-    let library = if input.head().freezes_encoder() { "" } else { "library_name: transformers\n" };
+    let class = config::architecture(input.config, input.head()).ok().flatten();
+    let library = if class.is_some() { "library_name: transformers\n" } else { "" };
     let mut yaml = format!(
         "{library}pipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
         task_type,
@@ -103,19 +104,17 @@ fn metric(score: &RecordedScore, record: &Record) -> String {
 fn body(input: &ExportInput) -> String {
     let record = input.record;
     let mut text = format!("# {}\n\n", model_name(record));
-    let made = if input.head().freezes_encoder() { "frozen, with a BiLSTM trained" } else { "fine-tuned" };
+    let family = config::family(input.config).ok();
+    let texts = family.filter(|family| family.computation == Computation::Elmo);
+    let frozen = input.head().freezes_encoder() || texts.is_some();
+    let made = if frozen { "frozen, with a BiLSTM trained" } else { "fine-tuned" };
     let _ = writeln!(
         text,
         "`{}` {made} on {} by `repro` {}.\n",
         record.checkpoint, input.task.title, record.provenance.version
     );
-    text.push_str(
-        &record
-            .recipe
-            .feature_based()
-            .map(|how| what_it_is(how, config::family(input.config).ok()))
-            .unwrap_or_default(),
-    );
+    text.push_str(&record.recipe.feature_based().map(|how| what_it_is(how, family)).unwrap_or_default());
+    text.push_str(texts.map_or("", |_| TEXTS_OVER_ELMO));
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
     text.push_str("\n## What these numbers are\n\n");
@@ -158,6 +157,12 @@ fn what_it_is(how: FeatureBased, family: Option<&Family>) -> String {
         outputs = how.outputs(),
     )
 }
+
+const TEXTS_OVER_ELMO: &str = "**`transformers` has no class for this model**: the sentence encoder of GLUE's baselines over a \
+    frozen ELMo, whose arrays (`elmo.*`) are those of the published `weights.hdf5` with `.` for `/`. Around it, with PyTorch's \
+    names: `mix.*` sums the three states of a word (softmax of the weights, times the scale), `lstm.*` is a BiLSTM, of two texts \
+    `attended.*` a second one over each word's state and what it attends to in the other text, and `classifier.*` reads the \
+    maxima over words, of two texts `[u; v; |u - v|; u v]`. Word by word: `repro`'s `src/engine/reference/texts.rs`.\n\n";
 
 fn row(score: &RecordedScore) -> String {
     let value = score.value.map_or("undefined".to_string(), |value| format!("{value:.4}"));

@@ -15,10 +15,13 @@ pub fn family(config: &Map<String, Value>) -> Result<&'static Family, ExportErro
     family::find(found).ok_or_else(|| ExportError::ModelType { found: found.to_string(), expected: expected() })
 }
 
-/// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM.
+/// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM, and none is ELMo.
 pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<String>, ExportError> {
     let family = family(config)?;
     let class = family.class;
+    if class.is_empty() {
+        return Ok(None);
+    }
     let head = match head {
         Head::Classification | Head::Regression => "ForSequenceClassification",
         Head::Span => family.span_class,
@@ -117,7 +120,7 @@ mod tests {
         assert_eq!(
             error.unwrap_err().to_string(),
             "`model_type` is `llama`, expected one of `bert`, `roberta`, `xlm-roberta`, `distilbert`, `electra`, `albert`, \
-             `openai-gpt`, `modernbert`, `xlnet`"
+             `openai-gpt`, `modernbert`, `xlnet`, `elmo`"
         );
     }
 }

@@ -37,10 +37,13 @@ fn hugging_face_name(name: &str, family: &Family) -> String {
 }
 
 /// Holds the head and the word embeddings against the config; `transformers` would fill a missing head with random
-/// numbers and only warn.
+/// numbers and only warn. A family without classes has nobody who would.
 pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task, head: Head) -> Result<(), ExportError> {
-    let architecture = config::architecture(config, head)?.unwrap_or_else(|| "a BiLSTM over features".into());
     let family = config::family(config)?;
+    if family.class.is_empty() {
+        return Ok(());
+    }
+    let architecture = config::architecture(config, head)?.unwrap_or_else(|| "a BiLSTM over features".into());
     let size = |key| config.get(family.field(key)).and_then(Value::as_u64).unwrap_or_default() as usize;
     let inputs = if let Head::FeatureBased(how) = head { how.outputs() } else { size("hidden_size") };
     let width = if family.projection == Projection::Never { "hidden_size" } else { "embedding_size" };

@@ -2,7 +2,7 @@
 //! error, never ignored. Fields keep Hugging Face's names.
 
 use super::fields::Fields;
-use super::{ByHead, FAMILIES, Family, ModernBert, Projection};
+use super::{ByHead, Elmo, FAMILIES, Family, ModernBert, Projection};
 use crate::task::Head;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
@@ -29,6 +29,8 @@ pub enum Encoder {
     ModernBert(ModernBert),
     /// XLNet's.
     Xlnet,
+    /// ELMo's.
+    Elmo(Elmo),
 }
 
 /// What a sequence head reads of a sequence.
@@ -40,6 +42,8 @@ pub enum Read {
     Last,
     /// The mean of its tokens.
     Mean,
+    /// The words of its texts.
+    Words,
 }
 
 /// The shape of an encoder and the constants of its computation.
@@ -129,7 +133,7 @@ impl EncoderConfig {
         }
         // Rotary positions turn pairs of a head's values, relative ones are half sines and half cosines.
         let paired = match self.encoder {
-            Encoder::PostNorm => 2,
+            Encoder::PostNorm | Encoder::Elmo(_) => 2,
             Encoder::ModernBert(_) => self.hidden_size / self.num_attention_heads,
             Encoder::Xlnet => self.hidden_size,
         };
@@ -173,13 +177,14 @@ impl EncoderConfig {
             Encoder::Xlnet => Read::Last,
             Encoder::PostNorm if self.causal => Read::Last,
             Encoder::PostNorm => Read::First,
+            Encoder::Elmo(_) => Read::Words,
         }
     }
 
     /// Dropout inside the feed-forward block.
     pub fn inner_dropout(&self) -> f64 {
         match &self.encoder {
-            Encoder::PostNorm => 0.0,
+            Encoder::PostNorm | Encoder::Elmo(_) => 0.0,
             Encoder::ModernBert(own) => own.mlp_dropout,
             Encoder::Xlnet => self.hidden_dropout_prob,
         }
@@ -193,6 +198,14 @@ impl EncoderConfig {
     /// Whether the pooler has a bias.
     pub fn pooler_bias(&self) -> bool {
         if let Encoder::ModernBert(own) = &self.encoder { own.classifier_bias } else { true }
+    }
+
+    /// Outputs and inputs of the pooler.
+    pub fn pooler_shape(&self) -> [usize; 2] {
+        match &self.encoder {
+            Encoder::Elmo(own) => [own.texts.classifier_size, own.texts.read_size()],
+            _ => [self.hidden_size; 2],
+        }
     }
 
     /// Whether LayerNorm has a summand.
@@ -259,7 +272,7 @@ mod tests {
         assert_eq!(
             error("\"bert\"", "\"t5\""),
             "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert, openai-gpt, \
-             modernbert, xlnet"
+             modernbert, xlnet, elmo"
         );
     }
 

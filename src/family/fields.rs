@@ -59,7 +59,7 @@ const FIXED: &[(&str, &str)] = &[
 ];
 
 /// Positions of a model that has no longest sequence.
-const UNLIMITED: usize = 1 << 20;
+pub const UNLIMITED: usize = 1 << 20;
 
 /// The object being read, and which of its fields have been asked for. Fields are asked for by BERT's names.
 pub struct Fields<'a> {
@@ -79,6 +79,9 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// Anything missing, of another type or out of range.
     pub fn config(&mut self) -> Result<EncoderConfig, ConfigError> {
+        if self.family.computation == Computation::Elmo {
+            return self.elmo();
+        }
         let (family, hidden_size) = (self.family, self.count("hidden_size")?);
         let hidden_dropout_prob = self.fraction("hidden_dropout_prob")?;
         Ok(EncoderConfig {
@@ -102,7 +105,7 @@ impl<'a> Fields<'a> {
             head_dropouts: family.dropouts.try_map(|field| self.head_dropout(*field, hidden_dropout_prob))?,
             max_position_embeddings: match family.computation {
                 Computation::Xlnet => UNLIMITED,
-                Computation::PostNorm | Computation::ModernBert => self.count("max_position_embeddings")?,
+                _ => self.count("max_position_embeddings")?,
             },
             first_position: self.first_position()?,
             type_vocab_size: match family.computation {
@@ -119,7 +122,7 @@ impl<'a> Fields<'a> {
     fn encoder(&mut self) -> Result<Encoder, ConfigError> {
         let (layers, heads) = (self.count("num_hidden_layers")?, self.count("num_attention_heads")?);
         Ok(match self.family.computation {
-            Computation::PostNorm => Encoder::PostNorm,
+            Computation::PostNorm | Computation::Elmo => Encoder::PostNorm,
             Computation::ModernBert => Encoder::ModernBert(self.modernbert(layers)?),
             Computation::Xlnet => {
                 let size = self.count("hidden_size")? / heads;
@@ -134,6 +137,15 @@ impl<'a> Fields<'a> {
         let field = self.family.field(field);
         self.seen.push(field);
         self.object.get(field)
+    }
+
+    /// The fields of a field.
+    ///
+    /// # Errors
+    /// It is no object.
+    pub fn object(&mut self, field: &'static str) -> Result<Fields<'a>, ConfigError> {
+        let object = self.get(field).and_then(Value::as_object);
+        object.map(|object| Fields::new(object, self.family)).ok_or_else(|| self.wrong(field, "an object"))
     }
 
     /// What is wrong with a field.
@@ -191,7 +203,8 @@ impl<'a> Fields<'a> {
         found.map(|(_, meaning)| *meaning).ok_or_else(|| self.wrong("hidden_act", activations.expected))
     }
 
-    fn labels(&mut self) -> Vec<String> {
+    /// Label names in order.
+    pub fn labels(&mut self) -> Vec<String> {
         let Some(Value::Object(names)) = self.get("id2label") else { return Vec::new() };
         let name = |index: usize| names.get(&index.to_string()).and_then(Value::as_str).map(String::from);
         (0..names.len()).map_while(name).collect()

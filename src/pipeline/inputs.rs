@@ -226,5 +226,5 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name: name.clone(), source })?;
     let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
     enough.map_err(|reason| InputError::Layers { name, reason })?;
-    Ok((config.with_dropout(run.recipe.dropout), text))
+    Ok((config.with_dropout(run.recipe.dropout).for_task(run.task), text))
 }

@@ -30,11 +30,16 @@ pub struct Layout {
 impl Layout {
     /// The layout of a batch on a device.
     pub fn new(batch: &Batch, config: &EncoderConfig, device: &Device) -> Result<Layout> {
+        Layout::of(batch.lengths().collect(), config, device)
+    }
+
+    /// That of sequences of these lengths, whatever their rows are.
+    pub fn of(lengths: Vec<usize>, config: &EncoderConfig, device: &Device) -> Result<Layout> {
         let causal = config.causal;
-        let lengths: Vec<usize> = batch.lengths().collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let sequences = lengths.len();
-        let starts = &batch.cumulative_lengths[..sequences];
+        let bounds = bounds(&lengths);
+        let starts = &bounds[..sequences];
         let mask = Tensor::from_vec(key_mask(&lengths, longest), (sequences, 1, 1, longest), device)?;
         Ok(Layout {
             to_rectangle: Tensor::new(rectangle(starts, &lengths, longest), device)?,
@@ -42,7 +47,7 @@ impl Layout {
             key_mask: mask,
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
-            read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, config.read()), device)?,
+            read_tokens: Tensor::new(read_tokens(&bounds, config.read()), device)?,
             lengths,
             longest,
         })
@@ -80,10 +85,27 @@ impl Layout {
         shares.matmul(&cells)?.squeeze(1)
     }
 
+    /// The largest of each sequence's rows, column by column; of equal ones the first: `[T, H]` to `[B, H]`.
+    pub fn maxima(&self, rows: &Tensor) -> Result<Tensor> {
+        let (sequences, longest) = (self.lengths.len(), self.longest);
+        let cells = self.pad(rows)?.reshape((sequences, longest, rows.dim(1)?))?; // [B, L, H]
+        let masked = cells.detach().broadcast_add(&self.key_mask.reshape((sequences, longest, 1))?)?;
+        cells.gather(&masked.argmax_keepdim(1)?, 1)?.squeeze(1)
+    }
+
     /// `[B · L, …]` to `[T, …]`.
     pub fn pack(&self, cells: &Tensor) -> Result<Tensor> {
         cells.index_select(&self.to_rows, 0)
     }
+}
+
+/// Where each sequence begins, and the number of rows.
+fn bounds(lengths: &[usize]) -> Vec<u32> {
+    let ends = lengths.iter().scan(0, |end, length| {
+        *end += *length as u32;
+        Some(*end)
+    });
+    std::iter::once(0).chain(ends).collect()
 }
 
 fn read_tokens(bounds: &[u32], read: Read) -> Vec<u32> {

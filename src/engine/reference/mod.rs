@@ -5,6 +5,7 @@
 
 pub mod adam;
 mod bilstm;
+mod elmo;
 mod heads;
 mod layout;
 mod loss;
@@ -12,6 +13,7 @@ mod model;
 mod modernbert;
 mod ops;
 mod outputs;
+mod texts;
 mod xlnet;
 
 use super::adam::clip_factor;
@@ -21,7 +23,7 @@ use super::{
     Divisors, Engine, EngineError, EngineState, NamedArray, Prediction, Predictor, StepLoss, StepPart, Update,
 };
 use crate::encode::Batch;
-use crate::family::{EncoderConfig, Parameter, parameters};
+use crate::family::{Encoder, EncoderConfig, Parameter, parameters};
 use crate::task::Head;
 use candle_core::{Device, Tensor, Var};
 use layout::Layout;
@@ -127,9 +129,10 @@ impl Reference {
                 Outputs::Tokens(forward.feature_based(how, &states)?)
             }
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => {
-                Outputs::Sequences(forward.classify(&hidden()?, self.head)?)
-            }
+            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match &self.config.encoder {
+                Encoder::Elmo(own) => forward.classify_texts(own, batch, self.head)?,
+                _ => forward.classify(&hidden()?, self.head)?,
+            }),
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
         Ok((outputs, loss))

@@ -28,7 +28,8 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     read(model, columns, tape, work);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let [slope, pooled, logits, _] = &mut work.head;
-    let used = dense.output_len();
+    let classifier = classifier(model, columns);
+    let used = classifier.input_len();
     match pooler.1 {
         None => pooled[..used].copy_from_slice(&input[..used]),
         Some(ranges) => {
@@ -43,13 +44,12 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     drop_sequences(model, columns, Site::Classifier, &mut pooled[..used], &mut work.mask);
     let head = &model.layout.head;
     let (weight, bias) = (&model.parameters[head.weight.clone()], &model.parameters[head.bias.clone()]);
-    Dense { outputs: model.num_labels, ..dense }.forward(weight, bias, pooled, logits);
+    classifier.forward(weight, bias, pooled, logits);
 }
 
 /// What the family says of it, and where its dense layer lies.
 fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
-    let pooler = model.config.family.pooler(model.head).expect("a head that reads one token has a pooler");
-    (pooler, model.layout.pooler.as_ref())
+    (model.config.family.pooler(model.head).unwrap_or(&model.config.family.pooler), model.layout.pooler.as_ref())
 }
 
 /// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
@@ -71,15 +71,22 @@ fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
 }
 
 fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
-    let hidden = model.config.hidden_size;
-    Dense { isa: model.isa, inputs: hidden, outputs: hidden, columns: columns.sequences.len() }
+    let [outputs, inputs] = model.config.pooler_shape();
+    Dense { isa: model.isa, inputs, outputs, columns: columns.sequences.len() }
+}
+
+fn classifier(model: &Model, columns: &Columns) -> Dense {
+    let dense = pooler_dense(model, columns);
+    let inputs = if model.layout.pooler.is_some() { dense.outputs } else { dense.inputs };
+    Dense { inputs, outputs: model.num_labels, ..dense }
 }
 
 /// Dropout whose indices count sequences.
 fn drop_sequences(model: &Model, columns: &Columns, site: Site, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
-    dropout.apply(model.isa, &columns.sequences, model.config.hidden_size, values, scratch);
+    let rows = values.len() / columns.sequences.len().next_multiple_of(model.isa.width);
+    dropout.apply(model.isa, &columns.sequences, rows, values, scratch);
 }
 
 /// The sequences' loss, divided; `set(column, label, value)` receives its gradient.
@@ -136,11 +143,11 @@ fn choices(right: &[u32], sequences: &[Sequence], logits: &Logits, set: &mut imp
 /// From `work.head[3]`, the logits' gradient, to `work.other_gradient` of the S columns, and to the head's parameters.
 pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (isa, dense, pooler) = (model.isa, pooler_dense(model, columns), pooler(model));
-    let head = Dense { outputs: model.num_labels, ..dense };
+    let head = classifier(model, columns);
     let weight = &model.parameters[model.layout.head.weight.clone()];
     let (used, unit) = (head.output_len(), LAYER_UNITS * model.layout.layers.len());
     head.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
-    let pooled = dense.output_len();
+    let pooled = head.input_len();
     drop_sequences(model, columns, Site::Classifier, &mut work.dropped[..pooled], &mut work.mask);
     to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
     let ranges = [&model.layout.head.weight, &model.layout.head.bias];
@@ -160,7 +167,7 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     activation::backward(isa, &work.head[0][..pooled], &mut work.dropped[..pooled]);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let from_input = head.columns * head.inputs.next_multiple_of(isa.width);
-    to_feature_panels(isa, head.inputs, head.columns, input, &mut work.transposed[from_input..]);
+    to_feature_panels(isa, dense.inputs, dense.columns, input, &mut work.transposed[from_input..]);
     let dense_and_norm = [&ranges_of_pooler.weight, &ranges_of_pooler.bias, &norm.weight, &norm.bias];
     let [a, b, c, d] = dense_and_norm;
     let ranges = [ranges[0], ranges[1], a, b, c, d];
@@ -180,6 +187,6 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let weight = &model.parameters[ranges_of_pooler.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.other_gradient);
     if pooler.0.drops_input {
-        drop_sequences(model, columns, Site::Pooler, &mut work.other_gradient[..pooled], &mut work.mask);
+        drop_sequences(model, columns, Site::Pooler, &mut work.other_gradient[..dense.input_len()], &mut work.mask);
     }
 }
