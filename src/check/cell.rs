@@ -18,7 +18,7 @@ pub const COLLAPSED: &str = "collapsed";
 pub struct Slot {
     /// Experiment name.
     pub experiment: String,
-    /// Checkpoint, with ` (untrained)` after it where its weights were not used.
+    /// Checkpoint, with ` (untrained)` or ` (bag of words)` after it where its weights were not used.
     pub checkpoint: String,
     /// Task name.
     pub task: String,
@@ -131,9 +131,10 @@ fn digest(value: &impl Serialize) -> String {
 /// The place of a record's number.
 pub fn slot(record: &Record, claim: &str, metric: &str) -> Slot {
     let untrained = if record.untrained { " (untrained)" } else { "" };
+    let baseline = record.baseline.map(|baseline| format!(" ({baseline})")).unwrap_or_default();
     Slot {
         experiment: record.experiment.clone(),
-        checkpoint: format!("{}{untrained}", record.checkpoint),
+        checkpoint: format!("{}{untrained}{baseline}", record.checkpoint),
         task: record.task.clone(),
         claim: claim.to_string(),
         metric: metric.to_string(),

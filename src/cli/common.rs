@@ -3,6 +3,7 @@
 use super::{CliError, Patience, devices, hub};
 use crate::engine::Processor;
 use crate::exit::Exit;
+use crate::family::Baseline;
 use crate::fetch::Hub;
 use crate::nearest::{expected, nearest};
 use crate::pipeline::Output;
@@ -40,6 +41,9 @@ pub struct Common {
     /// Also each checkpoint's untrained twin: the same shape with random weights.
     #[arg(long)]
     pub untrained: bool,
+    /// Also baselines that read with each checkpoint's tokenizer: the majority class and a bag of words.
+    #[arg(long)]
+    pub baselines: bool,
     /// Never touch the network.
     #[arg(long)]
     pub offline: bool,
@@ -65,15 +69,22 @@ impl Common {
     pub fn plan(&self) -> Result<(Experiment, Plan), CliError> {
         let path = self.path()?;
         let mut experiment = spec::read(&path, &self.set)?;
-        if self.untrained {
-            let twins = experiment.checkpoints.iter().filter(|checkpoint| !checkpoint.untrained).cloned();
-            let twins: Vec<_> = twins.map(|checkpoint| CheckpointSpec { untrained: true, ..checkpoint }).collect();
-            experiment.checkpoints.extend(twins);
-        }
+        experiment.checkpoints.extend(self.beside(&experiment.checkpoints));
         let options = self.options(self.pins()?)?;
         let plan = plan::expand(&experiment, &options).map_err(|error| CliError::new(Exit::Usage, error))?;
         devices::check_heads(&plan)?;
         Ok((experiment, plan))
+    }
+
+    /// Untrained twins and baselines of the checkpoints, as far as the experiment does not have them.
+    fn beside(&self, checkpoints: &[CheckpointSpec]) -> Vec<CheckpointSpec> {
+        let plain = checkpoints.iter().filter(|checkpoint| !checkpoint.untrained && checkpoint.baseline.is_none());
+        let twin = |own: &CheckpointSpec| CheckpointSpec { untrained: true, ..own.clone() };
+        let baseline = |own: &CheckpointSpec, which| CheckpointSpec { baseline: Some(which), ..own.clone() };
+        let twins = plain.clone().filter(|_| self.untrained).map(twin);
+        let wanted = plain.filter(|_| self.baselines);
+        let baselines = wanted.flat_map(|own| Baseline::ALL.map(|which| baseline(own, which)));
+        twins.chain(baselines).filter(|new| !checkpoints.contains(new)).collect()
     }
 
     /// The pins that hold for the experiment.

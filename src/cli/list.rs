@@ -82,7 +82,7 @@ fn task_line(task: &Task) -> String {
 }
 
 fn preset_text(preset: &Preset) -> String {
-    let rows = preset.rows.iter().map(|row| {
+    let rows = preset.rows().map(|row| {
         let field = format!("{}{}", row.field, only_for(row.when));
         format!("{field:32} {:24} {}", row.value.to_string(), row.source)
     });
@@ -154,7 +154,7 @@ fn task_json(task: &Task) -> Value {
 }
 
 fn preset_json(preset: &Preset) -> Value {
-    let rows = preset.rows.iter().map(|row| {
+    let rows = preset.rows().map(|row| {
         let only_for = only_for(row.when).trim_matches([' ', '(', ')']).to_owned();
         json!({"field": row.field, "value": row.value.to_json(), "for": only_for, "source": row.source})
     });

@@ -157,6 +157,7 @@ fn run_json(run: &Run, cost: &Cost) -> Value {
         "checkpoint": run.checkpoint.name,
         "revision": run.checkpoint.revision,
         "untrained": run.checkpoint.untrained,
+        "baseline": run.checkpoint.baseline,
         "data": {
             "repository": run.data.repository,
             "revision": run.data.revision,

@@ -47,6 +47,20 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Whether texts stand as BERT's do: a special token, the first text, another one, and the second text and a last one,
+    /// these two of another segment.
+    pub fn is_berts(&self) -> bool {
+        let form = |slots: &[Slot]| -> Vec<(Option<usize>, u32)> {
+            let place = |slot: &Slot| match slot {
+                Slot::Special { type_id, .. } => (None, *type_id),
+                Slot::Text { index, type_id } => (Some(*index), *type_id),
+            };
+            slots.iter().map(place).collect()
+        };
+        let first = [(None, 0), (Some(0), 0), (None, 0)];
+        form(&self.single) == first && form(&self.pair) == [&first[..], &[(Some(1), 1), (None, 1)]].concat()
+    }
+
     fn check(&self) -> Result<(), String> {
         let texts = |slots: &[Slot]| {
             let index = |slot: &Slot| if let Slot::Text { index, .. } = slot { Some(*index) } else { None };

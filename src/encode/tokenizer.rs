@@ -150,9 +150,9 @@ impl Tokenizer {
         &self.layout
     }
 
-    /// The whole tokenizer as a `tokenizer.json`.
-    pub fn to_json(&self) -> Result<String, String> {
-        self.library()?.to_string(true).map_err(|error| error.to_string())
+    /// The whole tokenizer as a `tokenizer.json`; none where nothing needs one.
+    pub fn to_json(&self) -> Result<Option<String>, String> {
+        self.inner.as_ref().map(|inner| inner.to_string(true).map_err(|error| error.to_string())).transpose()
     }
 
     fn library(&self) -> Result<&tokenizers::Tokenizer, String> {

@@ -44,7 +44,7 @@ impl Processor {
     /// on the same kind of machine. The reference engine uses candle's threads, whatever its share.
     pub fn describe(&self, engine: EngineKind) -> String {
         match self {
-            Processor::Cpu { .. } if engine == EngineKind::Reference => {
+            _ if engine == EngineKind::Reference => {
                 format!("cpu ({}, {} threads)", processor_name(), rayon::current_num_threads())
             }
             Processor::Cpu { threads, precision: Precision::F32 } => {

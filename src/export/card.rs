@@ -4,7 +4,7 @@
 //! colons, quotes or `no`. Metric types are the hub's names, values fractions as everywhere.
 
 use super::{ExportInput, config};
-use crate::family::{Computation, Family};
+use crate::family::{Baseline, Computation, Family};
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
@@ -52,8 +52,8 @@ fn model_name(record: &Record) -> String {
 
 fn front_matter(input: &ExportInput) -> String {
     let (record, (task_type, task_name)) = (input.record, pipeline(input));
-    let class = config::architecture(input.config, input.head()).ok().flatten();
-    let library = if class.is_some() { "library_name: transformers\n" } else { "" };
+    let of_transformers = config::architecture(input.config, input.head()).is_ok_and(|class| class.is_some());
+    let library = if of_transformers { "library_name: transformers\n" } else { "" };
     let mut yaml = format!(
         "{library}pipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
         task_type,
@@ -105,16 +105,9 @@ fn body(input: &ExportInput) -> String {
     let record = input.record;
     let mut text = format!("# {}\n\n", model_name(record));
     let family = config::family(input.config).ok();
-    let texts = family.filter(|family| family.computation == Computation::Elmo);
-    let frozen = input.head().freezes_encoder() || texts.is_some();
-    let made = if frozen { "frozen, with a BiLSTM trained" } else { "fine-tuned" };
-    let _ = writeln!(
-        text,
-        "`{}` {made} on {} by `repro` {}.\n",
-        record.checkpoint, input.task.title, record.provenance.version
-    );
+    let _ = writeln!(text, "{} on {} by `repro` {}.\n", made(input), input.task.title, record.provenance.version);
     text.push_str(&record.recipe.feature_based().map(|how| what_it_is(how, family)).unwrap_or_default());
-    text.push_str(texts.map_or("", |_| TEXTS_OVER_ELMO));
+    text.push_str(if reads_characters(input) { TEXTS_OVER_ELMO } else { "" });
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
     text.push_str("\n## What these numbers are\n\n");
@@ -125,6 +118,26 @@ fn body(input: &ExportInput) -> String {
     // A struct of numbers and names always serialises.
     text.push_str(&serde_json::to_string_pretty(&record.recipe).unwrap_or_default());
     text + "\n```\n"
+}
+
+/// What was done with which checkpoint.
+fn made(input: &ExportInput) -> String {
+    let checkpoint = &input.record.checkpoint;
+    match input.record.baseline {
+        Some(Baseline::Majority) => "The majority class, a baseline that reads nothing,".into(),
+        Some(Baseline::BagOfWords) => {
+            format!("A bag of words, a baseline over the word pieces of `{checkpoint}`, trained")
+        }
+        None if input.head().freezes_encoder() || reads_characters(input) => {
+            format!("`{checkpoint}` frozen, with a BiLSTM trained")
+        }
+        None => format!("`{checkpoint}` fine-tuned"),
+    }
+}
+
+/// Whether it is ELMo under a sentence encoder.
+fn reads_characters(input: &ExportInput) -> bool {
+    config::family(input.config).is_ok_and(|family| family.computation == Computation::Elmo)
 }
 
 /// What to build around the tensors, for a model that `transformers` has no class for.

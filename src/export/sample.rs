@@ -73,6 +73,7 @@ pub fn record(seed: u64, f1: f64) -> Record {
         select: None,
         checkpoint: "owner/tiny: \"x\"".into(),
         untrained: false,
+        baseline: None,
         task: "mrpc".into(),
         task_version: 1,
         data: "nyu-mll/glue".into(),

@@ -31,6 +31,10 @@ pub enum Encoder {
     Xlnet,
     /// ELMo's.
     Elmo(Elmo),
+    /// None: the word embeddings themselves.
+    Words,
+    /// None, nor anything else.
+    Constant,
 }
 
 /// What a sequence head reads of a sequence.
@@ -44,6 +48,8 @@ pub enum Read {
     Mean,
     /// The words of its texts.
     Words,
+    /// The means u and v of its two texts' tokens, special ones left out, as `[u; v; |u - v|; u * v]`.
+    Compared,
 }
 
 /// The shape of an encoder and the constants of its computation.
@@ -133,7 +139,7 @@ impl EncoderConfig {
         }
         // Rotary positions turn pairs of a head's values, relative ones are half sines and half cosines.
         let paired = match self.encoder {
-            Encoder::PostNorm | Encoder::Elmo(_) => 2,
+            Encoder::PostNorm | Encoder::Elmo(_) | Encoder::Words | Encoder::Constant => 2,
             Encoder::ModernBert(_) => self.hidden_size / self.num_attention_heads,
             Encoder::Xlnet => self.hidden_size,
         };
@@ -176,15 +182,25 @@ impl EncoderConfig {
             Encoder::ModernBert(own) => own.read,
             Encoder::Xlnet => Read::Last,
             Encoder::PostNorm if self.causal => Read::Last,
-            Encoder::PostNorm => Read::First,
+            Encoder::PostNorm | Encoder::Constant => Read::First,
+            Encoder::Words => Read::Compared,
             Encoder::Elmo(_) => Read::Words,
+        }
+    }
+
+    /// Values of what a sequence head reads.
+    pub fn read_size(&self) -> usize {
+        match &self.encoder {
+            Encoder::Words => 4 * self.hidden_size,
+            Encoder::Elmo(own) => own.texts.read_size(),
+            _ => self.hidden_size,
         }
     }
 
     /// Dropout inside the feed-forward block.
     pub fn inner_dropout(&self) -> f64 {
         match &self.encoder {
-            Encoder::PostNorm | Encoder::Elmo(_) => 0.0,
+            Encoder::PostNorm | Encoder::Elmo(_) | Encoder::Words | Encoder::Constant => 0.0,
             Encoder::ModernBert(own) => own.mlp_dropout,
             Encoder::Xlnet => self.hidden_dropout_prob,
         }
@@ -202,10 +218,8 @@ impl EncoderConfig {
 
     /// Outputs and inputs of the pooler.
     pub fn pooler_shape(&self) -> [usize; 2] {
-        match &self.encoder {
-            Encoder::Elmo(own) => [own.texts.classifier_size, own.texts.read_size()],
-            _ => [self.hidden_size; 2],
-        }
+        let outputs = if let Encoder::Elmo(own) = &self.encoder { own.texts.classifier_size } else { self.hidden_size };
+        [outputs, self.read_size()]
     }
 
     /// Whether LayerNorm has a summand.
@@ -272,7 +286,7 @@ mod tests {
         assert_eq!(
             error("\"bert\"", "\"t5\""),
             "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert, openai-gpt, \
-             modernbert, xlnet, elmo"
+             modernbert, xlnet, elmo, majority, bag-of-words"
         );
     }
 

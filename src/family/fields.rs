@@ -79,8 +79,10 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// Anything missing, of another type or out of range.
     pub fn config(&mut self) -> Result<EncoderConfig, ConfigError> {
-        if self.family.computation == Computation::Elmo {
-            return self.elmo();
+        match self.family.computation {
+            Computation::Words | Computation::Constant => return self.without_layers(),
+            Computation::Elmo => return self.elmo(),
+            _ => {}
         }
         let (family, hidden_size) = (self.family, self.count("hidden_size")?);
         let hidden_dropout_prob = self.fraction("hidden_dropout_prob")?;
@@ -119,6 +121,34 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The config of a model that has none of what an encoder's says.
+    fn without_layers(&mut self) -> Result<EncoderConfig, ConfigError> {
+        let (family, words) = (self.family, self.family.computation == Computation::Words);
+        let hidden_size = if words { self.count("hidden_size")? } else { 1 };
+        let dropout = if words { self.fraction("hidden_dropout_prob")? } else { 0.0 };
+        Ok(EncoderConfig {
+            family,
+            vocab_size: self.count("vocab_size")?,
+            embedding_size: hidden_size,
+            hidden_size,
+            num_hidden_layers: 0,
+            num_attention_heads: 1,
+            intermediate_size: 0,
+            hidden_act: Activation::Tanh,
+            hidden_dropout_prob: dropout,
+            embedding_dropout_prob: 0.0,
+            attention_probs_dropout_prob: 0.0,
+            head_dropouts: family.dropouts.try_map(|field| self.head_dropout(*field, dropout))?,
+            max_position_embeddings: UNLIMITED,
+            first_position: 0,
+            type_vocab_size: 0,
+            layer_norm_eps: 0.0,
+            encoder: if words { Encoder::Words } else { Encoder::Constant },
+            causal: false,
+            labels: self.labels(),
+        })
+    }
+
     fn encoder(&mut self) -> Result<Encoder, ConfigError> {
         let (layers, heads) = (self.count("num_hidden_layers")?, self.count("num_attention_heads")?);
         Ok(match self.family.computation {
@@ -129,6 +159,8 @@ impl<'a> Fields<'a> {
                 self.xlnet(size)?;
                 Encoder::Xlnet
             }
+            Computation::Words => Encoder::Words,
+            Computation::Constant => Encoder::Constant,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Families of encoders: what differs between them, as data.
 //!
-//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own, and one is no
-//! stack of attention at all. A family
+//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own, one has none of
+//! attention, baselines have none at all. A family
 //! says how its config fields and tensors are called, what its embeddings are made of, whether its layers share their
 //! parameters, and what stands between the encoder and the classifier. Everything is said against `bert::BERT`: parts
 //! that agree with it are taken over from there. How the numbers are computed is the engines' business.
@@ -9,6 +9,7 @@
 //! A family is a file here and its line in [`FAMILIES`].
 
 mod albert;
+mod baseline;
 mod bert;
 mod by_head;
 mod config;
@@ -24,6 +25,7 @@ mod xlm_roberta;
 mod xlnet;
 
 use crate::task::Head;
+pub use baseline::Baseline;
 pub use by_head::ByHead;
 pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
 pub use elmo::{BEGINS_TEXT, CHARACTERS, ENDS_TEXT, ENDS_WORD, Elmo, PADDING_CHARACTER, Texts, language_model_cell};
@@ -42,6 +44,8 @@ pub const FAMILIES: &[Family] = &[
     modernbert::MODERNBERT,
     xlnet::XLNET,
     elmo::ELMO,
+    baseline::MAJORITY,
+    baseline::BAG_OF_WORDS,
 ];
 
 /// A family of encoders.
@@ -53,7 +57,7 @@ pub struct Family {
     pub title: &'static str,
     /// What it is beside BERT, in a few words.
     pub about: &'static str,
-    /// Beginning of its classes' names in transformers: `Bert` of `BertForSequenceClassification`. Empty where there are none.
+    /// Beginning of its classes' names in transformers: `Bert` of `BertForSequenceClassification`; empty where it has none.
     pub class: &'static str,
     /// Prefix of the encoder's tensors in a model with a head; bare in a model without one.
     pub prefix: &'static str,
@@ -124,6 +128,10 @@ pub enum Computation {
     Xlnet,
     /// ELMo's: convolutions over characters and LSTMs, all frozen, and BiLSTMs over them.
     Elmo,
+    /// No layers: a head over the word embeddings.
+    Words,
+    /// Nothing of a sequence: an answer that is always the same.
+    Constant,
 }
 
 /// Embeddings of a width of their own, projected to the hidden size.

@@ -16,7 +16,7 @@ pub enum Initial {
     Zero,
     /// Ones: LayerNorm's weight.
     One,
-    /// Uniform in ±1/√n: PyTorch's LSTM of n units, and its dense layer of n inputs.
+    /// Uniform in ±1/√n: PyTorch's LSTM of n units and its dense layer of n inputs, word vectors of n values.
     Uniform(usize),
 }
 
@@ -35,7 +35,7 @@ pub struct Parameter {
     pub initial: Initial,
     /// Whether it belongs to the head, which a pretrained checkpoint does not have.
     pub head: bool,
-    /// Whether it stays as it is under every head.
+    /// Whether it is carried along as it is: nothing that is computed here reads it, or nothing trains it.
     pub frozen: bool,
 }
 
@@ -45,9 +45,9 @@ impl Parameter {
         !self.frozen && !self.path.contains("bias") && !self.path.contains("LayerNorm")
     }
 
-    /// Whether it is trained under a head: of a frozen encoder, none is.
+    /// Whether it is trained under a head: of a frozen encoder, none is, nor what nothing reads.
     pub fn is_trained(&self, head: Head) -> bool {
-        self.head || !(self.frozen || head.freezes_encoder())
+        !self.frozen && (self.head || !head.freezes_encoder())
     }
 
     fn turn_over(&mut self) {
@@ -87,6 +87,8 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
             list.elmo(config, own);
             list.of_the_head(|list| list.texts(config, &own.texts));
         }
+        Encoder::Words => list.words(config),
+        Encoder::Constant => return list.constant(num_labels),
     }
     let [pooled, mut inputs] = config.pooler_shape();
     if let Some((pooler, path)) = config.family.pooler(head).and_then(|pooler| pooler.path.map(|path| (pooler, path))) {
@@ -129,6 +131,19 @@ impl List {
     pub fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
         let (path, name, shape) = (path.to_string(), self.family.tensor(path), shape.to_vec());
         self.all.push(Parameter { path, name, shape, transposed: false, initial, head: false, frozen: false });
+    }
+
+    /// Word vectors, wide enough that their products are not nothing.
+    fn words(&mut self, config: &EncoderConfig) {
+        let width = config.hidden_size;
+        self.push("embeddings.word_embeddings.weight", &[config.vocab_size, width], Initial::Uniform(width));
+    }
+
+    /// An answer that is always the same.
+    fn constant(mut self, num_labels: usize) -> Vec<Parameter> {
+        self.of_the_head(|list| list.push("classifier.bias", &[num_labels], Initial::Zero));
+        self.all[0].frozen = true;
+        self.all
     }
 
     fn post_norm(&mut self, config: &EncoderConfig) {

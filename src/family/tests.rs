@@ -5,7 +5,7 @@ use super::*;
 use crate::task::Head;
 
 /// The released `config.json` of `owner/name`, whole.
-const RELEASED: [(&str, &str); 10] = [
+const RELEASED: [(&str, &str); 12] = [
     (
         "FacebookAI/roberta-base",
         r#"{"architectures": ["RobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
@@ -99,6 +99,8 @@ const RELEASED: [(&str, &str); 10] = [
         "max_characters_per_token": 50}, "text_hidden_size": 1500, "text_num_layers": 2, "text_attention": true,
         "classifier_hidden_size": 512, "dropout": 0.2, "elmo_dropout": 0.5}"#,
     ),
+    ("a constant", r#"{"model_type": "majority", "vocab_size": 7}"#),
+    ("word vectors", r#"{"model_type": "bag-of-words", "vocab_size": 7, "hidden_size": 4, "dropout": 0.1}"#),
 ];
 
 fn released(name: &str) -> EncoderConfig {

@@ -7,7 +7,7 @@ use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, TokenizerFi
 use crate::engine::EngineError;
 use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
-use crate::family::{ConfigError, EncoderConfig, Family};
+use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
 use crate::plan::{CPU, EngineKind, Run};
 use crate::task::{Split, SplitRole};
@@ -100,6 +100,7 @@ impl<'a> Inputs<'a> {
         let settings = EncodeSettings::from(&run.recipe);
         let key = format!("{:?} {:?} {} {:?} {settings:?}", run.checkpoint, run.data, run.task.name, run.limit);
         if let Some((_, prepared)) = self.last.as_ref().filter(|(last, _)| *last == key) {
+            check_run(run, &prepared.config)?;
             return Ok(prepared.clone());
         }
         self.last = None;
@@ -135,16 +136,22 @@ impl<'a> Inputs<'a> {
         let repository = Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref());
         let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
-        let (mut config, config_text) = read_config(run, &checkpoint)?;
+        let (mut config, mut config_text) = read_config(run, &checkpoint)?;
         settings.check_positions(config.longest_sequence())?;
-        check_device(run, &config)?;
+        check_run(run, &config)?;
         let tokenizer = tokenizer(&checkpoint, config.family)?;
         config.make_room(tokenizer.ids_needed());
         tokenizer.check_vocab_size(config.vocab_size)?;
+        let baseline = run.checkpoint.baseline;
+        if let Some(baseline) = baseline {
+            (config, config_text) = baseline_config(run, baseline, config.vocab_size)?;
+        }
+        check_frame(run, &config, &tokenizer)?;
         let read = |(split, location)| self.read(run, split, location, &tokenizer, settings);
         let splits = located.into_iter().map(read).collect::<Result<_, _>>()?;
-        let own_tokenizer = (config.family.new_tokens > 0).then(|| tokenizer.to_json()).transpose();
-        let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?;
+        let own_tokenizer =
+            (config.family.new_tokens > 0 || baseline.is_some()).then(|| tokenizer.to_json()).transpose();
+        let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?.flatten();
         Ok(Prepared { config, config_text, own_tokenizer, checkpoint, splits, files })
     }
 
@@ -187,9 +194,30 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What nothing here, the engine or a GPU cannot compute is said before anything is encoded.
-fn check_device(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
-    let family = config.family;
+/// The config of a baseline over a checkpoint's vocabulary.
+fn baseline_config(run: &Run, baseline: Baseline, vocab_size: usize) -> Result<(EncoderConfig, String), InputError> {
+    let name = run.checkpoint.name.clone();
+    let text = baseline.config(vocab_size);
+    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
+    Ok((config.with_dropout(run.recipe.dropout), text))
+}
+
+/// Refuses a tokenizer that does not say which text a token is of, where the model reads that.
+fn check_frame(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Result<(), InputError> {
+    if config.read() != Read::Compared || tokenizer.layout().is_berts() {
+        return Ok(());
+    }
+    let reason =
+        "a bag of words tells two texts apart where its tokenizer frames them as BERT's does, and this one does not";
+    Err(InputError::Weights { name: run.checkpoint.name.clone(), source: EngineError::Input(reason.into()) })
+}
+
+/// What the encoder has too few layers for, and what nothing here, the engine or a GPU can compute, is said before anything
+/// is encoded.
+fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
+    let (family, name) = (config.family, run.checkpoint.name.clone());
+    let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
+    enough.map_err(|reason| InputError::Layers { name, reason })?;
     let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
     if !family.has(run.head()) {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
@@ -223,8 +251,6 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let path = files.config.path.clone();
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
-    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name: name.clone(), source })?;
-    let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
-    enough.map_err(|reason| InputError::Layers { name, reason })?;
+    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
     Ok((config.with_dropout(run.recipe.dropout).for_task(run.task), text))
 }

@@ -10,6 +10,7 @@ mod collapse;
 mod error;
 mod forecast;
 mod inputs;
+mod majority;
 mod provenance;
 mod run;
 mod saved;

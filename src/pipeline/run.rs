@@ -3,13 +3,13 @@
 use super::artifacts::{Live, write_predictions};
 use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
 use super::scoring::{Answers, SplitPredictions, SplitScores, predict_split, score_split};
-use super::{Keep, Pipeline, RunError, collapse, peak_memory, provenance};
+use super::{Keep, Pipeline, RunError, collapse, majority, peak_memory, provenance};
 use crate::encode::EncodingCounts;
 use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
-use crate::engine::{self, Engine, EngineError, Processor};
+use crate::engine::{self, Engine, EngineError, NamedArray, Processor};
 use crate::event::{Event, Observer};
 use crate::export::{self, ExportError, ExportInput, TokenizerFile};
-use crate::family::parameters;
+use crate::family::{Encoder, Parameter, parameters};
 use crate::fetch::Fetched;
 use crate::plan::steps::total_steps;
 use crate::plan::{Plan, Run};
@@ -17,6 +17,7 @@ use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedSc
 use crate::score::Scores;
 use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Snapshots, TrainError, Trainer};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -59,16 +60,29 @@ fn prepare(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Rc<Pre
 fn engine(pipeline: &Pipeline, run: &Run, prepared: &Prepared) -> Result<Box<dyn Engine>, RunError> {
     let (config, recipe, head, labels) = (&prepared.config, &run.recipe, run.head(), run.task.num_labels());
     let parameters = parameters(config, head, labels);
-    let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
-    let name = &run.checkpoint.name;
-    let failed = |source: EngineError| InputError::Weights { name: name.clone(), source };
-    let loaded = load(&weights, config.family, &parameters, HeadSource::New).map_err(failed)?;
-    tell_unused_head(&loaded, name, pipeline.observer);
-    let arrays = if run.checkpoint.untrained { Default::default() } else { loaded.arrays };
+    let failed = |source: EngineError| InputError::Weights { name: run.checkpoint.name.clone(), source };
+    let arrays = match (&config.encoder, run.checkpoint.baseline) {
+        (Encoder::Constant, _) => majority::starting_values(&parameters, prepared.train()),
+        (_, Some(_)) => BTreeMap::new(),
+        (_, None) => pretrained(pipeline, run, prepared, &parameters).map_err(failed)?,
+    };
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
     let values = starting_values(&parameters, arrays, &how);
     Ok(engine::create(run.engine, config.clone(), head, labels, values, &pipeline.processor).map_err(failed)?)
+}
+
+/// The checkpoint's arrays; of an untrained twin none, though they must be there.
+fn pretrained(
+    pipeline: &Pipeline,
+    run: &Run,
+    prepared: &Prepared,
+    parameters: &[Parameter],
+) -> Result<BTreeMap<String, NamedArray>, EngineError> {
+    let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
+    let loaded = load(&weights, prepared.config.family, parameters, HeadSource::New)?;
+    tell_unused_head(&loaded, &run.checkpoint.name, pipeline.observer);
+    Ok(if run.checkpoint.untrained { BTreeMap::new() } else { loaded.arrays })
 }
 
 /// How heads' tensors begin, of whichever family.
@@ -149,7 +163,8 @@ fn score(
         record.scores.extend(recorded_scores(split, &predictions, &scored));
         answers.push(scored.answers);
     }
-    if let Some(reason) = collapse::reason(run.task, &answers, &outcome.progress) {
+    let constant = prepared.config.encoder == Encoder::Constant;
+    if let Some(reason) = collapse::reason(run.task, &answers, &outcome.progress).filter(|_| !constant) {
         record.status = Status::Collapsed(reason);
     }
     Ok(())
@@ -282,6 +297,7 @@ pub fn empty_record(run: &Run, processor: &Processor, status: Status) -> Record 
         select: Some(run.select),
         checkpoint: run.checkpoint.name.clone(),
         untrained: run.checkpoint.untrained,
+        baseline: run.checkpoint.baseline,
         task: run.task.name.to_string(),
         task_version: run.task.version,
         data: if run.data.folder.is_some() { "folder".into() } else { run.data.repository.clone() },

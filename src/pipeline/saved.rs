@@ -181,7 +181,7 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
         id: RunId(id),
         experiment: record.experiment.clone(),
         select: record.select.unwrap_or(Select::None),
-        checkpoint: Checkpoint { name: model, revision: None, untrained: false },
+        checkpoint: Checkpoint { name: model, revision: None, untrained: false, baseline: None },
         task,
         data: DataSource { repository: record.data.clone(), revision, files, folder: None },
         recipe: record.recipe.clone(),

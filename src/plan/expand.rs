@@ -5,10 +5,12 @@ use super::only::Only;
 use super::resolve::recipes;
 use super::steps::total_steps;
 use super::values::resolved;
-use super::{Checkpoint, DataSource, Options, Plan, PlanError, Run, RunId};
-use crate::spec::recipe::Recipe;
+use super::{CPU, Checkpoint, DataSource, EngineKind, Options, Plan, PlanError, Run, RunId};
+use crate::family::Baseline;
+use crate::spec::recipe::{Evaluate, Recipe};
 use crate::spec::{CheckpointSpec, Experiment};
 use crate::task::{Head, SplitRole, Task};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most runs of one plan; a grid with more is a slip of the pen.
@@ -58,12 +60,26 @@ fn all_runs(experiment: &Experiment, options: &Options) -> Result<Vec<Run>, Plan
             return Err(PlanError::TooMany);
         }
         for (task, recipes) in &grids {
-            for recipe in recipes {
+            for recipe in &*of_baseline(checkpoint.baseline, task, recipes) {
                 runs.extend(seeds.iter().map(|&seed| run(experiment, options, checkpoint, task, recipe, seed)));
             }
         }
     }
     Ok(runs)
+}
+
+/// What a baseline takes of a task's recipes: the first, at a rate of its own; one epoch where nothing is trained. None of
+/// a task that it cannot answer.
+fn of_baseline<'a>(baseline: Option<Baseline>, task: &Task, recipes: &'a [Recipe]) -> Cow<'a, [Recipe]> {
+    let (Some(baseline), Some(first)) = (baseline, recipes.first()) else { return recipes.into() };
+    if !baseline.has(task.head) {
+        return Cow::Borrowed(&[]);
+    }
+    let recipe = match baseline.learning_rate() {
+        Some(learning_rate) => Recipe { learning_rate, ..first.clone() },
+        None => Recipe { epochs: 1.0, evaluate: Evaluate::AtEnd, early_stopping: 0, ..first.clone() },
+    };
+    vec![recipe].into()
 }
 
 /// `--seeds N`, else the checkpoint's restarts, else the file's seeds.
@@ -91,6 +107,7 @@ fn run(
             name: checkpoint.name.clone(),
             revision: checkpoint.revision.clone().or(pinned),
             untrained: checkpoint.untrained,
+            baseline: checkpoint.baseline,
         },
         task,
         data: data(experiment, options, task),
@@ -101,6 +118,10 @@ fn run(
         device: options.device.clone(),
         dtype: options.dtype.clone(),
     };
+    if checkpoint.baseline.is_some() {
+        // Nothing there is worth a fast engine or a GPU.
+        (run.engine, run.device, run.dtype) = (EngineKind::Reference, CPU.into(), "f32".into());
+    }
     run.id = run_id(&run);
     run
 }

@@ -28,7 +28,7 @@ pub fn canonical(run: &Run) -> String {
     if let Value::Object(fields) = &mut recipe {
         fields.retain(|name, _| !WITHOUT.contains(&name.as_str()));
     }
-    sorted(&json!({
+    let mut identity = json!({
         "format": FORMAT,
         "task": {"name": run.task.name, "version": run.task.version},
         "checkpoint": {
@@ -48,8 +48,12 @@ pub fn canonical(run: &Run) -> String {
         "engine": run.engine.name(),
         "device": run.device.split(':').next(),
         "dtype": run.dtype,
-    }))
-    .to_string()
+    });
+    // Left out where there is none, so that ids stay what they were before baselines came.
+    if let Some(baseline) = run.checkpoint.baseline {
+        identity["checkpoint"]["baseline"] = baseline.name().into();
+    }
+    sorted(&identity).to_string()
 }
 
 /// The same value with the keys of every object in order, and fractions as text (`5e-5`, `3e0`): how a JSON library

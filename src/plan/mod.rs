@@ -13,6 +13,7 @@ mod values;
 
 pub use expand::{expand, steps};
 
+use crate::family::Baseline;
 use crate::spec::Select;
 use crate::spec::pins::Pins;
 use crate::spec::recipe::Recipe;
@@ -40,6 +41,8 @@ pub struct Checkpoint {
     pub revision: Option<String>,
     /// Random weights of the checkpoint's shape instead of its own, for the untrained row of a table.
     pub untrained: bool,
+    /// A system without an encoder that reads with its tokenizer, for a baseline's row.
+    pub baseline: Option<Baseline>,
 }
 
 /// Where a run's rows come from.
@@ -237,8 +240,9 @@ impl Run {
     /// A line for people: `mrpc · owner/name · lr 2e-5 · batch 32 · 3 epochs · seed 1`.
     pub fn label(&self) -> String {
         let features = self.recipe.features.map(|kind| format!(" · features {kind}")).unwrap_or_default();
+        let baseline = self.checkpoint.baseline.map(|baseline| format!(" · {baseline}")).unwrap_or_default();
         format!(
-            "{} · {}{features} · lr {:e} · batch {} · {} epochs · seed {}",
+            "{} · {}{baseline}{features} · lr {:e} · batch {} · {} epochs · seed {}",
             self.task.name,
             self.checkpoint.name,
             self.recipe.learning_rate,

@@ -13,6 +13,7 @@ const DEFAULT: &str = "this program's default";
 pub fn resolved(experiment: &Experiment, options: &Options, runs: &[Run]) -> Vec<Resolved> {
     let mut rows = vec![Resolved::new("train.preset", experiment.train.preset.name, &experiment.train.preset_source)];
     rows.extend(recipe(experiment, runs));
+    rows.extend(baselines(runs));
     rows.extend(seeds(experiment, options, runs));
     rows.push(Resolved::new("select", experiment.select.to_string(), source(experiment, "select")));
     rows.extend(inputs(experiment, runs));
@@ -55,6 +56,22 @@ fn of_field(resolutions: &[(&'static str, super::resolve::Resolution)], field: u
     }
     if let [only] = rows.as_mut_slice() {
         only.tasks.clear();
+    }
+    rows
+}
+
+/// What baselines do not take from the recipe.
+fn baselines(runs: &[Run]) -> Vec<Resolved> {
+    let mut rows: Vec<Resolved> = Vec::new();
+    for (run, baseline) in runs.iter().filter_map(|run| Some((run, run.checkpoint.baseline?))) {
+        let value = match baseline.learning_rate() {
+            Some(rate) => format!("learning_rate {rate:e}, engine {}", run.engine.name()),
+            None => format!("nothing is trained, engine {}", run.engine.name()),
+        };
+        let row = Resolved::new(&format!("{baseline}"), value, "a baseline's own");
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
     }
     rows
 }

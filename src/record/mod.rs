@@ -10,6 +10,7 @@ mod store;
 pub use lock::{Lock, lock};
 pub use store::{Listing, RecordError, Store, read};
 
+use crate::family::Baseline;
 use crate::fetch::Fetched;
 use crate::score::Metric;
 use crate::spec::Select;
@@ -152,6 +153,9 @@ pub struct Record {
     pub checkpoint: String,
     /// Random weights of the checkpoint's shape instead of its own.
     pub untrained: bool,
+    /// A system without an encoder that read with the checkpoint's tokenizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// Task name.
     pub task: String,
     /// Task version.

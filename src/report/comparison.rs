@@ -195,6 +195,10 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
         reasons.push("random weights, nothing pretrained".into());
         subtractable = false;
     }
+    if let Some(baseline) = group.system.baseline {
+        reasons.push(format!("no encoder: {baseline}"));
+        subtractable = false;
+    }
     (reasons, subtractable)
 }
 

@@ -5,6 +5,7 @@
 //! each kind of features apart. Where the experiment chooses none
 //! of its runs (`select: none`), each recipe is a group too: nothing stands for the grid.
 
+use crate::family::Baseline;
 use crate::record::Record;
 use crate::spec::Select;
 use crate::task::{self, FeatureBased, FeatureKind, TASKS, Task};
@@ -19,6 +20,8 @@ pub struct System {
     pub checkpoint: String,
     /// Random weights instead of the checkpoint's.
     pub untrained: bool,
+    /// A system without an encoder.
+    pub baseline: Option<Baseline>,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
     /// `--limit`.
@@ -33,6 +36,7 @@ impl System {
             experiment: record.experiment.clone(),
             checkpoint: record.checkpoint.clone(),
             untrained: record.untrained,
+            baseline: record.baseline,
             features: record.recipe.feature_based(),
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
@@ -47,9 +51,10 @@ impl System {
     /// The row's label: the checkpoint, and what sets it apart.
     pub fn label(&self) -> String {
         let untrained = if self.untrained { ", untrained" } else { "" };
+        let baseline = self.baseline.map(|baseline| format!(", {baseline}")).unwrap_or_default();
         let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
         let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
-        format!("{}{untrained}{features}{limit}", self.checkpoint)
+        format!("{}{untrained}{baseline}{features}{limit}", self.checkpoint)
     }
 }
 

@@ -4,6 +4,7 @@ use super::decode::{self, Entry, Fields, Known, Read, distinct, entries, invalid
 use super::error::{Complaint, Origin};
 use super::yaml::{Node, Place, Value};
 use super::{CheckpointSpec, ClaimReference, DataSpec, Experiment, Given, Select, Train, preset, setting};
+use crate::family::Baseline;
 use crate::nearest::expected;
 use crate::task::{self, SplitRole, Task};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 /// The fields of an experiment.
 pub const FIELDS: &[Known] = &[
     ("name", "a name, made of letters, digits, `-`, `_` and `.`"),
-    ("checkpoints", "a list of `owner/name`, `./folder`, or `{name, revision, untrained}`"),
+    ("checkpoints", "a list of `owner/name`, `./folder`, or `{name, revision, untrained, baseline}`"),
     ("tasks", "a list of tasks"),
     ("train", "a map with `preset` and whatever differs from it"),
     ("task_overrides", "a map from a task to what differs for it from `train`"),
@@ -28,6 +29,7 @@ const CHECKPOINT_FIELDS: &[Known] = &[
     ("name", "`owner/name` or `./folder`"),
     ("revision", "a commit, branch or tag"),
     ("untrained", "`true` or `false`"),
+    ("baseline", "`majority` or `bag-of-words`, instead of the model"),
 ];
 
 const DATA_FIELDS: &[Known] = &[
@@ -92,7 +94,7 @@ pub(super) fn name(node: &Node) -> Read<String> {
 fn checkpoint(node: &Node) -> Read<CheckpointSpec> {
     let Value::Map(_) = node.value else {
         let name = checkpoint_name(node, "checkpoints")?;
-        return Ok(CheckpointSpec { name, revision: None, untrained: false });
+        return Ok(CheckpointSpec { name, revision: None, untrained: false, baseline: None });
     };
     let fields = Fields::read(node, "checkpoints", CHECKPOINT_FIELDS)?;
     let revision = fields.get("revision").map(|node| owned(node, "checkpoints.revision", "a commit, branch or tag"));
@@ -100,7 +102,13 @@ fn checkpoint(node: &Node) -> Read<CheckpointSpec> {
         name: checkpoint_name(fields.require("name")?, "checkpoints.name")?,
         revision: revision.transpose()?,
         untrained: fields.get("untrained").map_or(Ok(false), |node| decode::flag(node, "checkpoints.untrained"))?,
+        baseline: fields.get("baseline").map(baseline).transpose()?,
     })
+}
+
+fn baseline(node: &Node) -> Read<Baseline> {
+    let word = decode::word(node, "checkpoints.baseline", &Baseline::ALL.map(Baseline::name))?;
+    Baseline::find(word).ok_or_else(|| invalid(node, "checkpoints.baseline", "the name of a baseline"))
 }
 
 fn checkpoint_name(node: &Node, path: &str) -> Read<String> {

@@ -22,6 +22,7 @@ mod yaml;
 
 pub use error::SpecError;
 
+use crate::family::Baseline;
 use crate::task::Task;
 use error::Origin;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,8 @@ pub struct CheckpointSpec {
     pub revision: Option<String>,
     /// Random weights of its shape instead of its own.
     pub untrained: bool,
+    /// A system without an encoder that reads with its tokenizer, instead of the model.
+    pub baseline: Option<Baseline>,
 }
 
 /// The `train` section.

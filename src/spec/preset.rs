@@ -2,9 +2,9 @@
 //!
 //! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
 //! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked, `roberta` that of
-//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1, `glue-baselines` that of GLUE's Section 5. They differ where scores do: bias correction,
-//! epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts. A row holds for every task
-//! unless it says otherwise; of the rows of a field that hold, the last wins.
+//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1, `glue-baselines` that of GLUE's Section 5. They differ
+//! where scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts. A
+//! row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
 
 use super::setting::Setting::{self, Checkpoint, Flag, Nothing, Real, Same, Whole, Word};
 use crate::task::{Head, Task};
@@ -40,14 +40,20 @@ pub struct Preset {
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// Its values.
-    pub rows: &'static [Row],
+    /// Its values, beside those of [`SHARED`].
+    own: &'static [Row],
 }
 
 impl Preset {
     /// The row that holds for a field and a task.
     pub fn row(&self, field: &str, task: &Task) -> Option<&'static Row> {
-        self.rows.iter().rev().find(|row| row.field == field && row.when.holds(task))
+        let holds = |row: &&Row| row.field == field && row.when.holds(task);
+        self.own.iter().rev().find(holds).or_else(|| SHARED.iter().find(holds))
+    }
+
+    /// Its rows, those that all presets share last.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.own.iter().chain(SHARED)
     }
 }
 
@@ -101,33 +107,44 @@ pub const PRESETS: &[Preset] = &[
     Preset {
         name: "bert-code",
         about: "the released BERT code: Adam without bias correction, rate falling from step 0",
-        rows: BERT_CODE,
+        own: BERT_CODE,
     },
     Preset {
         name: "stable",
         about: "corrected Adam and 20 epochs, after Mosbach et al. and Zhang et al., against collapsed runs",
-        rows: STABLE,
+        own: STABLE,
     },
     Preset {
         name: "hf-default",
         about: "Hugging Face's example scripts with nothing asked: no decay, no warm-up, batches of 8",
-        rows: HF_DEFAULT,
+        own: HF_DEFAULT,
     },
     Preset {
         name: "roberta",
         about: "RoBERTa's Tables 9 and 10: warm-up 6 %, decay 0.1, 10 epochs of which the best on dev is kept",
-        rows: ROBERTA,
+        own: ROBERTA,
     },
     Preset {
         name: "openai-gpt",
         about: "GPT's Section 4.1 and its released code, without the auxiliary language model: warm-up 0.2 %, 3 epochs",
-        rows: OPENAI_GPT,
+        own: OPENAI_GPT,
     },
     Preset {
         name: "glue-baselines",
         about: "GLUE's Section 5: Adam at 1e-4, a fifth of the rate after every epoch that is not better, the best on dev kept",
-        rows: GLUE_BASELINES,
+        own: GLUE_BASELINES,
     },
+];
+
+/// What no recipe that a preset stands for has a word on.
+const SHARED: &[Row] = &[
+    row("micro_batch_size", Same("batch_size"), OURS),
+    row("context_sentences", Whole(0), OURS),
+    row("features", Nothing, OURS),
+    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
 ];
 
 const BERT_CODE: &[Row] = &[
@@ -137,7 +154,6 @@ const BERT_CODE: &[Row] = &[
     row("batch_size", Whole(32), "BERT §4.1; run_classifier.py"),
     spans("batch_size", Whole(32), "BERT §4.2; run_squad.py"),
     task("squad_v2", "batch_size", Whole(48), "BERT §4.3"),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(5e-5), CLASSIFIER),
     spans("learning_rate", Real(5e-5), "BERT §4.2; run_squad.py"),
     task("squad_v2", "learning_rate", Real(5e-5), "BERT §4.3"),
@@ -166,15 +182,9 @@ const BERT_CODE: &[Row] = &[
     row("max_answer_length", Whole(30), SQUAD),
     row("n_best_size", Whole(20), SQUAD),
     row("max_context", Flag(true), SQUAD),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), CLASSIFIER),
     spans("evaluate", Word("at-end"), SQUAD),
     row("early_stopping", Whole(0), OURS),
-    row("plateau_factor", Real(1.0), OURS),
-    row("min_learning_rate", Real(0.0), OURS),
-    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("last"), CLASSIFIER),
     spans("keep_weights", Word("last"), SQUAD),
     row("snapshot_steps", Whole(1000), "run_classifier.py (save_checkpoints_steps)"),
@@ -183,7 +193,6 @@ const BERT_CODE: &[Row] = &[
 const STABLE: &[Row] = &[
     row("epochs", Real(20.0), MOSBACH),
     row("batch_size", Whole(16), MOSBACH),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(2e-5), MOSBACH),
     row("schedule", Word("linear-from-warmup-end"), MOSBACH),
     row("warmup", Real(0.1), MOSBACH),
@@ -206,14 +215,8 @@ const STABLE: &[Row] = &[
     row("max_answer_length", Whole(30), SQUAD),
     row("n_best_size", Whole(20), SQUAD),
     row("max_context", Flag(true), SQUAD),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "this program (the authors: three times an epoch)"),
     row("early_stopping", Whole(0), OURS),
-    row("plateau_factor", Real(1.0), OURS),
-    row("min_learning_rate", Real(0.0), OURS),
-    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("last"), "this program (the authors keep the best on dev)"),
     row("snapshot_steps", Whole(500), OURS),
 ];
@@ -221,7 +224,6 @@ const STABLE: &[Row] = &[
 const HF_DEFAULT: &[Row] = &[
     row("epochs", Real(3.0), ARGUMENTS),
     row("batch_size", Whole(8), ARGUMENTS),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(5e-5), ARGUMENTS),
     row("schedule", Word("linear-from-warmup-end"), ARGUMENTS),
     row("warmup", Real(0.0), ARGUMENTS),
@@ -244,14 +246,8 @@ const HF_DEFAULT: &[Row] = &[
     row("max_answer_length", Whole(30), RUN_QA),
     row("n_best_size", Whole(20), RUN_QA),
     row("max_context", Flag(false), RUN_QA),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("at-end"), ARGUMENTS),
     row("early_stopping", Whole(0), OURS),
-    row("plateau_factor", Real(1.0), OURS),
-    row("min_learning_rate", Real(0.0), OURS),
-    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("last"), ARGUMENTS),
     row("snapshot_steps", Whole(500), "Hugging Face TrainingArguments (save_steps)"),
 ];
@@ -267,7 +263,6 @@ const ROBERTA: &[Row] = &[
     task("mrpc", "batch_size", Whole(16), FAIRSEQ),
     task("cola", "batch_size", Whole(16), FAIRSEQ),
     task("stsb", "batch_size", Whole(16), FAIRSEQ),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(1e-5), "RoBERTa Table 10 (1e-5, 2e-5 or 3e-5)"),
     spans("learning_rate", Real(1.5e-5), TABLE_10),
     task("rte", "learning_rate", Real(2e-5), FAIRSEQ),
@@ -294,15 +289,9 @@ const ROBERTA: &[Row] = &[
     row("max_answer_length", Whole(30), RUN_QA),
     row("n_best_size", Whole(20), RUN_QA),
     row("max_context", Flag(false), RUN_QA),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "RoBERTa §5.1"),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), FAIRSEQ),
-    row("plateau_factor", Real(1.0), OURS),
-    row("min_learning_rate", Real(0.0), OURS),
-    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("best-on-dev"), "RoBERTa §5.1"),
     spans("keep_weights", Word("last"), OURS),
     row("snapshot_steps", Whole(500), OURS),
@@ -313,7 +302,6 @@ const ROBERTA: &[Row] = &[
 const OPENAI_GPT: &[Row] = &[
     row("epochs", Real(3.0), GPT),
     row("batch_size", Whole(32), GPT),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(6.25e-5), GPT),
     row("schedule", Word("linear-from-start"), "finetune-transformer-lm opt.py (warmup_linear)"),
     row("warmup", Real(0.002), GPT),
@@ -335,15 +323,9 @@ const OPENAI_GPT: &[Row] = &[
     row("max_answer_length", Whole(30), OURS),
     row("n_best_size", Whole(20), OURS),
     row("max_context", Flag(false), OURS),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), TRAIN),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), TRAIN),
-    row("plateau_factor", Real(1.0), OURS),
-    row("min_learning_rate", Real(0.0), OURS),
-    row("metric_batch_size", Whole(0), OURS),
     row("keep_weights", Word("best-on-dev"), TRAIN),
     spans("keep_weights", Word("last"), OURS),
     row("snapshot_steps", Whole(500), OURS),
@@ -356,7 +338,6 @@ const OPENAI_GPT: &[Row] = &[
 const GLUE_BASELINES: &[Row] = &[
     row("epochs", Real(100.0), GLUE_SCRIPT),
     row("batch_size", Whole(128), GLUE),
-    row("micro_batch_size", Same("batch_size"), OURS),
     row("learning_rate", Real(1e-4), GLUE),
     row("schedule", Word("constant"), GLUE_TRAINER),
     row("warmup", Real(0.0), GLUE_TRAINER),
@@ -380,9 +361,6 @@ const GLUE_BASELINES: &[Row] = &[
     row("max_answer_length", Whole(30), OURS),
     row("n_best_size", Whole(20), OURS),
     row("max_context", Flag(false), OURS),
-    row("context_sentences", Whole(0), OURS),
-    row("features", Nothing, OURS),
-    row("lstm_hidden_size", Whole(768), FEATURE_BASED),
     row("evaluate", Word("every-epoch"), "GLUE-baselines submit_single.py"),
     row("early_stopping", Whole(5), GLUE),
     row("plateau_factor", Real(0.2), "GLUE §5; run_stuff.sh"),
@@ -406,7 +384,7 @@ mod tests {
                     assert!(preset.row(field.name, task).is_some(), "{} {} {}", preset.name, task.name, field.name);
                 }
             }
-            for row in preset.rows {
+            for row in preset.rows() {
                 assert!(super::super::setting::find(row.field).is_some(), "{} {}", preset.name, row.field);
                 assert!(!row.source.is_empty());
             }

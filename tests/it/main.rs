@@ -2,6 +2,7 @@
 
 mod albert;
 mod answers;
+mod baselines;
 mod bench;
 mod check;
 mod cli;

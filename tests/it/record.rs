@@ -70,6 +70,7 @@ pub fn record(id: &str, task: &str, claim: &str, scores: &[(Metric, f64)]) -> Re
         select: Some(Select::BestOnDev),
         checkpoint: "google-bert/bert-base-uncased".into(),
         untrained: false,
+        baseline: None,
         task: task.name.into(),
         task_version: 1,
         data: task.dataset.repository.into(),

@@ -17,6 +17,7 @@ impl Forward<'_> {
         let read = match self.config.read() {
             Read::Mean => self.layout.means(hidden)?,
             Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
+            Read::Compared => self.layout.compared(hidden)?,                               // [B, 4 H]
             Read::Words => return Err(Error::Msg("texts are read by their words".into())),
         };
         self.answer(&read, head)
@@ -27,6 +28,12 @@ impl Forward<'_> {
         let pooled = self.pool(read, head)?; // [B, H]
         let pooled = self.sequence_dropout(&pooled, Site::Classifier, head)?;
         self.weights.linear(last_layer(head), &pooled)
+    }
+
+    /// Logits that are the same for every sequence, `[B, labels]`.
+    pub fn constant(&self) -> Result<Tensor> {
+        let logits = self.weights.get("classifier.bias")?;
+        logits.unsqueeze(0)?.repeat((self.layout.lengths.len(), 1))
     }
 
     /// Logits of every token, `[T, labels]`: in some families the pooler, then dropout and the last layer.

@@ -6,6 +6,7 @@
 use crate::encode::Batch;
 use crate::family::{EncoderConfig, Read};
 use candle_core::{Device, Result, Tensor};
+use std::ops::Range;
 
 /// Index tensors of a batch, made once and used by every layer.
 pub struct Layout {
@@ -25,12 +26,15 @@ pub struct Layout {
     pub causal_mask: Option<Tensor>,
     /// Packed row of the token that is read of each sequence, `[B]`: its first or its last.
     pub read_tokens: Tensor,
+    /// Tokens of each sequence's two texts, counted from its first, without special ones.
+    texts: [Vec<Range<usize>>; 2],
 }
 
 impl Layout {
     /// The layout of a batch on a device.
     pub fn new(batch: &Batch, config: &EncoderConfig, device: &Device) -> Result<Layout> {
-        Layout::of(batch.lengths().collect(), config, device)
+        let layout = Layout::of(batch.lengths().collect(), config, device)?;
+        Ok(Layout { texts: [0, 1].map(|text| texts(batch, text)), ..layout })
     }
 
     /// That of sequences of these lengths, whatever their rows are.
@@ -48,6 +52,7 @@ impl Layout {
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
             read_tokens: Tensor::new(read_tokens(&bounds, config.read()), device)?,
+            texts: Default::default(),
             lengths,
             longest,
         })
@@ -76,9 +81,20 @@ impl Layout {
 
     /// The mean of each sequence's rows: `[T, H]` to `[B, H]`.
     pub fn means(&self, rows: &Tensor) -> Result<Tensor> {
+        let whole: Vec<Range<usize>> = self.lengths.iter().map(|length| 0..*length).collect();
+        self.means_of(rows, &whole)
+    }
+
+    /// [`compared`] of the means of two texts' rows: `[T, H]` to `[B, 4 H]`.
+    pub fn compared(&self, rows: &Tensor) -> Result<Tensor> {
+        compared(&self.means_of(rows, &self.texts[0])?, &self.means_of(rows, &self.texts[1])?)
+    }
+
+    /// The mean of some of each sequence's rows; of none, 0.
+    fn means_of(&self, rows: &Tensor, which: &[Range<usize>]) -> Result<Tensor> {
         let (sequences, longest) = (self.lengths.len(), self.longest);
-        let own = |at: usize| at % longest < self.lengths[at / longest];
-        let share = |at: usize| if own(at) { 1.0 / self.lengths[at / longest] as f32 } else { 0.0 };
+        let own = |at: usize| which[at / longest].contains(&(at % longest));
+        let share = |at: usize| if own(at) { 1.0 / which[at / longest].len() as f32 } else { 0.0 };
         let shares: Vec<f32> = (0..sequences * longest).map(share).collect();
         let shares = Tensor::from_vec(shares, (sequences, 1, longest), rows.device())?;
         let cells = self.pad(rows)?.reshape((sequences, longest, rows.dim(1)?))?; // [B, L, H]
@@ -99,6 +115,11 @@ impl Layout {
     }
 }
 
+/// `[u; v; |u - v|; u * v]` of `[B, H]` each: `[B, 4 H]`.
+pub fn compared(u: &Tensor, v: &Tensor) -> Result<Tensor> {
+    Tensor::cat(&[u, v, &(u - v)?.abs()?, &(u * v)?], 1)
+}
+
 /// Where each sequence begins, and the number of rows.
 fn bounds(lengths: &[usize]) -> Vec<u32> {
     let ends = lengths.iter().scan(0, |end, length| {
@@ -106,6 +127,17 @@ fn bounds(lengths: &[usize]) -> Vec<u32> {
         Some(*end)
     });
     std::iter::once(0).chain(ends).collect()
+}
+
+/// Where a text lies in each sequence framed as BERT's are: `[CLS]` before the first, `[SEP]` after each.
+fn texts(batch: &Batch, text: u32) -> Vec<Range<usize>> {
+    let of = |bounds: &[u32]| {
+        let types = &batch.token_type_ids[bounds[0] as usize..bounds[1] as usize];
+        let second = types.iter().position(|segment| *segment > 0).unwrap_or(types.len());
+        let (start, end) = if text == 0 { (1, second) } else { (second, types.len()) };
+        start..end.saturating_sub(1).max(start)
+    };
+    batch.cumulative_lengths.windows(2).map(of).collect()
 }
 
 fn read_tokens(bounds: &[u32], read: Read) -> Vec<u32> {

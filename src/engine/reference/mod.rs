@@ -131,6 +131,7 @@ impl Reference {
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
             Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match &self.config.encoder {
                 Encoder::Elmo(own) => forward.classify_texts(own, batch, self.head)?,
+                Encoder::Constant => forward.constant()?,
                 _ => forward.classify(&hidden()?, self.head)?,
             }),
         };

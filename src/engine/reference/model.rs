@@ -78,6 +78,8 @@ impl Forward<'_> {
             Encoder::ModernBert(own) => self.modernbert(own, batch, seen),
             Encoder::Xlnet => self.xlnet(batch, seen),
             Encoder::Elmo(own) => self.elmo(own, batch, seen),
+            Encoder::Words => self.words(batch),
+            Encoder::Constant => Err(candle_core::Error::Msg("a constant has no encoder".into())),
         }
     }
 

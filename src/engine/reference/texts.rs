@@ -9,7 +9,7 @@
 //!
 //! W words of all texts, S texts, L longest text, B sequences, R units of a direction.
 
-use super::layout::Layout;
+use super::layout::{Layout, compared};
 use super::model::Forward;
 use super::ops::softmax;
 use crate::encode::{Batch, Words};
@@ -68,7 +68,11 @@ impl Forward<'_> {
             hidden = drop(&hidden, Site::LstmOutput(1), dropout)?;
         }
         let maxima = inner.layout.maxima(&hidden)?; // [S, 2 R]
-        if texts.count == 2 { compared(&maxima) } else { Ok(maxima) }
+        if texts.count == 1 {
+            return Ok(maxima);
+        }
+        let pairs = maxima.reshape((inner.layout.lengths.len() / 2, 2, maxima.dim(1)?))?;
+        compared(&pairs.i((.., 0))?.contiguous()?, &pairs.i((.., 1))?.contiguous()?) // [B, 8 R]
     }
 }
 
@@ -82,13 +86,4 @@ fn attended(hidden: &Tensor, layout: &Layout) -> Result<Tensor> {
     let scores = cells.matmul(&others.t()?.contiguous()?)?; // [B, 2, L, L]
     let context = softmax(&scores.broadcast_add(&mask)?)?.matmul(&others)?; // [B, 2, L, D]
     layout.pack(&context.reshape((texts * longest, size))?)
-}
-
-/// `[u; v; |u - v|; u v]` of the two texts of each pair: `[2 B, D]` to `[B, 4 D]`.
-fn compared(texts: &Tensor) -> Result<Tensor> {
-    let (count, size) = texts.dims2()?;
-    let pairs = texts.reshape((count / 2, 2, size))?;
-    let (u, v) = (pairs.i((.., 0))?.contiguous()?, pairs.i((.., 1))?.contiguous()?);
-    let (difference, product) = ((&u - &v)?.abs()?, (&u * &v)?);
-    Tensor::cat(&[u, v, difference, product], 1)
 }

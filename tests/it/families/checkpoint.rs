@@ -39,6 +39,10 @@ fn config(model_type: &str, vocab_size: usize) -> Value {
             "seq_classif_dropout": 0.2, "sinusoidal_pos_embds": false, "tie_weights_": true, "vocab_size": vocab_size});
     }
     match model_type {
+        "majority" => return json!({"model_type": model_type, "vocab_size": vocab_size}),
+        "bag-of-words" => {
+            return json!({"model_type": model_type, "vocab_size": vocab_size, "hidden_size": 16, "dropout": 0.1});
+        }
         "openai-gpt" => {
             return json!({"afn": "gelu", "architectures": ["OpenAIGPTLMHeadModel"], "attn_pdrop": 0.1,
                 "embd_pdrop": 0.1, "initializer_range": 0.02, "layer_norm_epsilon": 1e-5, "model_type": model_type,
@@ -107,6 +111,8 @@ fn weights(path: &Path, config: &EncoderConfig) {
         "modernbert" => "decoder.bias",
         "xlnet" => "lm_loss.bias",
         "elmo" => "classifier.dense.bias",
+        // Never a pretrained checkpoint; what it may have is another head's.
+        "majority" | "bag-of-words" => "lstm.bias",
         _ => "lm_head.bias",
     };
     arrays.push(NamedArray { name: left.into(), shape: vec![2], values: vec![0.0; 2] });
