@@ -74,7 +74,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// Reads them off a batch of [`build`]'s ids. A text without a word has one without characters, so that each has
+    /// Reads them off a batch of these ids. A text without a word has one without characters, so that each has
     /// something to be read.
     pub fn of(batch: &Batch, max_characters: usize) -> Words {
         Words::read(batch.input_ids.iter().copied().enumerate(), max_characters)
