@@ -109,17 +109,10 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
     if ours.claim == "mnli_m" && claim.column.contains("mnli.") {
         reasons.push("matched dev set here; the source does not say which half of MNLI".into());
     }
-    reasons.extend(batches_reason(ours));
     reasons.extend(threshold_reason(ours.metric, claim));
     reasons.extend(context_reason(ours, claim));
     reasons.extend(features_reason(ours, claim));
     (reasons, same)
-}
-
-/// A coefficient averaged over batches is nothing that a split has, whoever else averaged so.
-fn batches_reason(ours: &Ours) -> Option<String> {
-    let size = ours.group.records.first()?.recipe.metric_batch_size;
-    (size > 0 && ours.metric.is_coefficient()).then(|| format!("mean over batches of {size} examples here"))
 }
 
 /// Tagged sentences: what the model read beside the sentence.
@@ -190,6 +183,11 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
     let repository = &group.data.repository;
     if repository != group.task.dataset.repository && repository != "folder" {
         reasons.push(format!("rows from `{repository}`"));
+    }
+    let size = group.system.metric_batch_size;
+    if size > 0 && group.task.metrics.iter().any(|metric| metric.is_coefficient()) {
+        // Nothing that a split has, whoever else averaged so.
+        reasons.push(format!("coefficients are means over batches of {size} examples"));
     }
     if group.system.untrained {
         reasons.push("random weights, nothing pretrained".into());

@@ -24,6 +24,8 @@ pub struct System {
     pub baseline: Option<Baseline>,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
+    /// Examples of the batches that coefficients are averaged over; 0 for whole splits.
+    pub metric_batch_size: usize,
     /// `--limit`.
     pub limit: Option<usize>,
     /// Engine and arithmetic: `reference f32`.
@@ -38,6 +40,7 @@ impl System {
             untrained: record.untrained,
             baseline: record.baseline,
             features: record.recipe.feature_based(),
+            metric_batch_size: record.recipe.metric_batch_size,
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
         }
@@ -54,7 +57,11 @@ impl System {
         let baseline = self.baseline.map(|baseline| format!(", {baseline}")).unwrap_or_default();
         let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
         let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
-        format!("{}{untrained}{baseline}{features}{limit}", self.checkpoint)
+        let batches = match self.metric_batch_size {
+            0 => String::new(),
+            size => format!(", coefficients over batches of {size}"),
+        };
+        format!("{}{untrained}{baseline}{features}{batches}{limit}", self.checkpoint)
     }
 }
 

@@ -3,15 +3,19 @@
 
 mod plain;
 
+use crate::families::checkpoint;
 use plain::Plain;
 use repro::encode::{Batch, Features, Target, Tokenizer};
 use repro::engine::reference::Reference;
-use repro::engine::weights::{Initialization, starting_values};
+use repro::engine::weights::{HeadSource, Initialization, load, starting_values};
 use repro::engine::{Engine, Logits, NamedArray, Predictor, StepPart};
 use repro::family::{EncoderConfig, Vocabulary, parameters};
+use repro::record::Record;
 use repro::task::{self, Head, Task};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 /// Clips so near that many values reach them; words longer than their room.
 fn config(attention: bool, dropout: f64) -> Value {
@@ -224,4 +228,72 @@ fn ids_that_are_no_texts_are_refused() {
     assert_eq!(refused(&cut), "a sequence is not 2 texts of whole words");
     let single = Case { task: task::find("sst2").unwrap(), attention: true, targets: vec![0.0] };
     assert_eq!(refused(&single.features(&tokenizer())[0]), "a sequence is not 2 texts of whole words");
+}
+
+/// By GLUE's own recipe, coefficients averaged over batches as its code does: the records and the table say so.
+#[test]
+fn glues_recipe_trains_it_and_its_way_of_scoring_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (made, out, spec) = (folder.path().join("elmo"), folder.path().join("out"), folder.path().join("spec.yaml"));
+    checkpoint::write(&made, "elmo");
+    let text = format!(
+        "name: elmo\ncheckpoints: [{}]\ntasks: [cola, stsb, qnli]\ntrain: {{preset: glue-baselines, epochs: 4, \
+         batch_size: 8, learning_rate: 1e-3, metric_batch_size: 8}}\ndata: {{repositories: {{nyu-mll/glue: \
+         repro/mini-glue}}}}\ncompare: [glue/glue_t6/single-task BiLSTM/cola.matthews]\n",
+        made.display()
+    );
+    std::fs::write(&spec, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repro"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("run").arg(&spec).arg("--out").arg(&out);
+    let output = command.args(["--hub", "data/hub", "--quiet", "--limit", "24"]).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(shown.contains("coefficients are means over batches of 8 examples"), "{shown}");
+    let entries = std::fs::read_dir(out.join("records")).unwrap().map(|entry| entry.unwrap().path());
+    let records: Vec<Record> =
+        entries.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect();
+    assert_eq!(records.len(), 3);
+    for record in records {
+        assert_eq!((record.recipe.metric_batch_size, record.recipe.plateau_factor), (8, 0.2), "{}", record.task);
+        let metrics: Vec<_> = record.scores.iter().map(|score| (score.metric, score.interval.is_some())).collect();
+        assert!(!metrics.is_empty(), "{}", record.task);
+        assert!(
+            metrics.iter().all(|(metric, there)| *there != metric.is_coefficient()),
+            "{}: {metrics:?}",
+            record.task
+        );
+    }
+}
+
+/// The arrays of a safetensors file as HDF5, as ELMo's are published.
+const TO_HDF5: &str = "import sys, h5py; from safetensors.numpy import load_file; file = h5py.File(sys.argv[2], 'w'); \
+    [file.create_dataset(name[5:].replace('.', '/'), data=array) for name, array in load_file(sys.argv[1]).items() \
+    if name.startswith('elmo.')]";
+
+/// `REPRO_PYTHON=python cargo test --release --test it -- --ignored published_files`
+#[test]
+#[ignore = "needs REPRO_PYTHON, a Python with h5py and safetensors"]
+fn published_files_become_a_checkpoint() {
+    let python = std::env::var("REPRO_PYTHON").expect("REPRO_PYTHON names an interpreter");
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    checkpoint::write(&place("ours"), "elmo");
+    let config: Value = serde_json::from_slice(&std::fs::read(place("ours/config.json")).unwrap()).unwrap();
+    let options = json!({"lstm": config["lstm"], "char_cnn": config["char_cnn"]});
+    std::fs::write(place("options.json"), options.to_string()).unwrap();
+    let run = |command: &mut Command| {
+        let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let [ours, weights] = ["ours/model.safetensors", "weights.hdf5"].map(place);
+    run(Command::new(&python).args(["-c", TO_HDF5]).args([&ours, &weights]));
+    run(Command::new(&python).arg("scripts/elmo.py").args(["options.json", "weights.hdf5", "theirs"].map(place)));
+    assert_eq!(arrays(&place("theirs")), arrays(&place("ours")));
+}
+
+/// ELMo's own arrays of a checkpoint folder.
+fn arrays(folder: &Path) -> BTreeMap<String, NamedArray> {
+    let config = EncoderConfig::parse(&std::fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+    let parameters = parameters(&config, Head::Classification, 2);
+    load(&[folder.join("model.safetensors")], config.family, &parameters, HeadSource::New).unwrap().arrays
 }

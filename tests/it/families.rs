@@ -1,7 +1,7 @@
 //! Every family from a checkpoint folder in its hub repository's file formats, made here with random weights: fine-tuned
 //! on the embedded hub, saved, read again, and found to say the same.
 
-mod checkpoint;
+pub mod checkpoint;
 
 use repro::dataset::{self, Example, Location, Origin, SplitFile};
 use repro::encode::{Batch, EncodeSettings, Encoded, Tokenizer, TokenizerFiles, encode_split};
