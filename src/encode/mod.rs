@@ -119,7 +119,7 @@ pub struct EncodingCounts {
     pub examples: usize,
     /// Sequences (windows for SQuAD).
     pub sequences: usize,
-    /// Tokens of all sequences, special ones included.
+    /// Tokens of all sequences, special ones included; of ELMo's words the characters.
     pub tokens: u64,
     /// Examples that lost tokens: texts that were cut, for SQuAD questions that were.
     pub truncated: usize,

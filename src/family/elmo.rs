@@ -78,7 +78,7 @@ pub struct Texts {
 
 /// Characters that ELMo knows: bytes, and the marks of sentences, words and padding. The published number is one more, with
 /// a row of zeros for words that are not there.
-pub const CHARACTERS: usize = 261;
+const CHARACTERS: usize = 261;
 
 /// Fills a word's room up.
 pub const PADDING_CHARACTER: u32 = 260;
@@ -123,30 +123,18 @@ impl EncoderConfig {
 impl Fields<'_> {
     /// The whole config: of BERT's fields it has none.
     pub fn elmo(&mut self) -> Result<EncoderConfig, ConfigError> {
-        let (mut lstm, mut characters) = (self.object("lstm")?, self.object("char_cnn")?);
-        let mut embedding = characters.object("embedding")?;
-        if !lstm.flag("use_skip_connections")? {
-            return Err(lstm.wrong("use_skip_connections", "`true`"));
-        }
-        let (size, cell_size) = (lstm.count("projection_dim")?, lstm.count("dim")?);
-        let own = Elmo {
-            character_size: embedding.count("dim")?,
-            max_characters: characters.count("max_characters_per_token")?,
-            filters: characters.filters()?,
-            highway_layers: characters.count("n_highway")?,
-            cell_size,
-            cell_clip: lstm.bound("cell_clip")?,
-            projection_clip: lstm.bound("proj_clip")?,
-            texts: self.texts()?,
-        };
-        let config = EncoderConfig {
+        let mut lstm = self.object("lstm")?;
+        let own = self.elmos_own(&mut lstm)?;
+        let (size, layers) = (lstm.count("projection_dim")?, lstm.count("n_layers")?);
+        lstm.refuse_unknown()?;
+        Ok(EncoderConfig {
             family: &ELMO,
             vocab_size: TOKEN_IDS,
             embedding_size: size,
             hidden_size: 2 * size,
-            num_hidden_layers: lstm.count("n_layers")?,
+            num_hidden_layers: layers,
             num_attention_heads: 1,
-            intermediate_size: cell_size,
+            intermediate_size: own.cell_size,
             hidden_act: Activation::Relu,
             hidden_dropout_prob: self.fraction("dropout")?,
             embedding_dropout_prob: self.fraction("elmo_dropout")?,
@@ -159,9 +147,36 @@ impl Fields<'_> {
             encoder: Encoder::Elmo(own),
             causal: false,
             labels: self.labels(),
+        })
+    }
+
+    /// Its constants, of which some are among those of its `lstm`.
+    fn elmos_own(&mut self, lstm: &mut Fields) -> Result<Elmo, ConfigError> {
+        let mut characters = self.object("char_cnn")?;
+        let mut embedding = characters.object("embedding")?;
+        if !lstm.flag("use_skip_connections")? {
+            return Err(lstm.wrong("use_skip_connections", "`true`"));
+        }
+        let own = Elmo {
+            character_size: embedding.count("dim")?,
+            max_characters: characters.room()?,
+            filters: characters.filters()?,
+            highway_layers: characters.count("n_highway")?,
+            cell_size: lstm.count("dim")?,
+            cell_clip: lstm.bound("cell_clip")?,
+            projection_clip: lstm.bound("proj_clip")?,
+            texts: self.texts()?,
         };
-        [&lstm, &characters, &embedding].into_iter().try_for_each(|fields| fields.refuse_unknown())?;
-        Ok(config)
+        characters.refuse_unknown()?;
+        embedding.refuse_unknown()?;
+        Ok(own)
+    }
+
+    /// Characters of a word, of which two are its marks.
+    fn room(&mut self) -> Result<usize, ConfigError> {
+        let field = "max_characters_per_token";
+        let room = Some(self.count(field)?).filter(|room| *room > 2);
+        room.ok_or_else(|| self.wrong(field, "a whole number above 2"))
     }
 
     fn texts(&mut self) -> Result<Texts, ConfigError> {
@@ -174,9 +189,9 @@ impl Fields<'_> {
         })
     }
 
-    /// `[[width, number], …]`, no filter wider than a word of one character with its marks and padding.
+    /// `[[width, number], …]`, none wider than a word's room.
     fn filters(&mut self) -> Result<Vec<[usize; 2]>, ConfigError> {
-        let most = self.count("max_characters_per_token")? as u64;
+        let most = self.room()? as u64;
         let pair = |filter: &Value| {
             let [width, count] = filter.as_array()?.as_slice() else { return None };
             let width = width.as_u64().filter(|width| (1..=most).contains(width))?;

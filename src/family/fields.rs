@@ -152,6 +152,7 @@ impl<'a> Fields<'a> {
     fn encoder(&mut self) -> Result<Encoder, ConfigError> {
         let (layers, heads) = (self.count("num_hidden_layers")?, self.count("num_attention_heads")?);
         Ok(match self.family.computation {
+            // ELMo's config is read apart.
             Computation::PostNorm | Computation::Elmo => Encoder::PostNorm,
             Computation::ModernBert => Encoder::ModernBert(self.modernbert(layers)?),
             Computation::Xlnet => {

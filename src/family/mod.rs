@@ -28,7 +28,7 @@ use crate::task::Head;
 pub use baseline::Baseline;
 pub use by_head::ByHead;
 pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
-pub use elmo::{BEGINS_TEXT, CHARACTERS, ENDS_TEXT, ENDS_WORD, Elmo, PADDING_CHARACTER, Texts, language_model_cell};
+pub use elmo::{BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, Elmo, PADDING_CHARACTER, Texts, language_model_cell};
 pub use modernbert::{ModernBert, Rotary};
 pub use parameters::{DIRECTIONS, Initial, Parameter, last_layer, parameters};
 

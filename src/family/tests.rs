@@ -255,6 +255,8 @@ fn what_other_layers_cannot_do_is_refused() {
     assert_eq!(skips, "config.json: `use_skip_connections` is false, expected `true`");
     let tanh = changed(elmo, "\"relu\"", "\"tanh\"");
     assert_eq!(tanh, "config.json: `activation` is \"tanh\", expected \"relu\"");
+    let room = changed(elmo, "token\": 50", "token\": 2");
+    assert_eq!(room, "config.json: `max_characters_per_token` is 2, expected a whole number above 2");
     let wide = changed(elmo, "[7, 1024]", "[51, 1024]");
     assert!(wide.contains("expected pairs of a width, at most `max_characters_per_token`"), "{wide}");
     let unknown = changed(elmo, "\"dim\": 16", "\"dim\": 16, \"norm\": 1").replace('`', "");

@@ -111,7 +111,7 @@ pub struct Recipe {
     pub initializer_range: f64,
     /// Whether the head's normal distribution is cut at two standard deviations (released BERT code) or not (PyTorch).
     pub truncated_normal: bool,
-    /// Longest sequence, special tokens included.
+    /// Longest sequence, special tokens included; in words where tokens are characters.
     pub max_seq_length: usize,
     /// How pairs are cut.
     pub truncation: Truncation,
