@@ -171,11 +171,12 @@ fn what_it_is(how: FeatureBased, family: Option<&Family>) -> String {
     )
 }
 
-const TEXTS_OVER_ELMO: &str = "**`transformers` has no class for this model**: the sentence encoder of GLUE's baselines over a \
-    frozen ELMo, whose arrays (`elmo.*`) are those of the published `weights.hdf5` with `.` for `/`. Around it, with PyTorch's \
-    names: `mix.*` sums the three states of a word (softmax of the weights, times the scale), `lstm.*` is a BiLSTM, of two texts \
-    `attended.*` a second one over each word's state and what it attends to in the other text, and `classifier.*` reads the \
-    maxima over words, of two texts `[u; v; |u - v|; u v]`. Word by word: `repro`'s `src/engine/reference/texts.rs`.\n\n";
+const TEXTS_OVER_ELMO: &str = "**`transformers` has no class for this model**: the sentence encoder of GLUE's baselines \
+    over a frozen ELMo, whose arrays (`elmo.*`) are those of the published `weights.hdf5` with `.` for `/`. Around it, with \
+    PyTorch's names: `mix.*` sums the states of a word (softmax of the weights, times the scale), `lstm.*` is a BiLSTM, of two \
+    texts `attended.*` a second one over each word's state and what it attends to in the other text, and `classifier*` reads \
+    the maxima over words, of two texts `[u; v; |u - v|; u v]`. Formula by formula: `repro`'s \
+    `src/engine/reference/texts.rs`.\n\n";
 
 fn row(score: &RecordedScore) -> String {
     let value = score.value.map_or("undefined".to_string(), |value| format!("{value:.4}"));

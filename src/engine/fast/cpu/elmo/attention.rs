@@ -2,7 +2,8 @@
 //! words of one text and k those of the other. Backward, of da:
 //!
 //! ```text
-//! dp_ij = da_i · k_j      ds_ij = p_ij (dp_ij - Σ_k p_ik dp_ik)      dh_i += Σ_j ds_ij k_j      dk_j += Σ_i ds_ij h_i + p_ij da_i
+//! dp_ij = da_i · k_j            ds_ij = p_ij (dp_ij - Σ_k p_ik dp_ik)
+//! dh_i += Σ_j ds_ij k_j         dk_j += Σ_i ds_ij h_i + p_ij da_i
 //! ```
 //!
 //! D values of a word. Words lie one a row here, since a row is met by each word of the other text; next to the BiLSTMs around

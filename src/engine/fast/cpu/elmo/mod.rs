@@ -10,25 +10,24 @@
 mod attention;
 mod language_model;
 mod maxima;
+mod pairs;
 mod places;
+mod states;
 mod words;
 
 use super::bilstm::{self, BiLstm};
 use super::buffer::Buffer;
 use super::lstm::Steps;
 use super::micro_batch::Sequence;
-use super::mix::{self, Mix};
-use super::panel::{Corner, clear_tail, copy_columns, panels_len, place};
-use super::transpose::{panel_to_rows, rows_to_panel};
+use super::mix;
+use super::panel::{clear_tail, panels_len};
 use super::workspace::Model;
 use crate::encode::Batch;
 use crate::engine::dropout::Site;
 use crate::engine::fast::flat::{self, LanguageModel};
 use crate::family::{Elmo, Encoder};
-use language_model::Direction;
 use maxima::Maxima;
 use places::Places;
-use words::Characters;
 
 /// What the passes keep and work with.
 #[derive(Default)]
@@ -105,63 +104,6 @@ impl<'a> Texts<'a> {
         self.read(output, state);
     }
 
-    /// Fills `states` `[n 2 P, N]`.
-    fn language_model(&self, state: &mut State) {
-        let State { places, characters, embedded, states, language_model, .. } = state;
-        let (isa, config) = (self.model.isa, self.model.config);
-        let (size, height) = (config.embedding_size, self.count() * self.width());
-        let (own, layout, parameters) = (self.own, self.layout, self.model.parameters);
-        Characters { isa, own, size, layout, parameters }.forward(&places.characters, embedded, characters);
-        states.fit(panels_len(isa, height, places.framed.columns()));
-        for (column, row) in places.framed.order().iter().enumerate() {
-            let (from, to) = (place(isa, size, places.distinct[*row]), place(isa, height, column));
-            for at in (0..size * isa.width).step_by(isa.width) {
-                states[to + at] = embedded[from + at];
-                states[to + at + size * isa.width] = embedded[from + at];
-            }
-        }
-        for layer in 0..config.num_hidden_layers {
-            for direction in 0..2 {
-                let row = |layer: usize| Corner { height, row: layer * 2 * size + direction * size, column: 0 };
-                let corners = (row(layer), row(layer + 1));
-                self.direction(layer, direction).forward(&places.framed, states, corners, language_model);
-            }
-        }
-    }
-
-    fn direction(&self, layer: usize, direction: usize) -> Direction<'a> {
-        let cell = &self.layout.cells[layer][direction];
-        let weights = [&cell.weight, &cell.bias, &cell.projection].map(|range| &self.model.parameters[range.clone()]);
-        Direction {
-            isa: self.model.isa,
-            size: self.model.config.embedding_size,
-            cells: self.own.cell_size,
-            clips: [self.own.cell_clip as f32, self.own.projection_clip as f32],
-            reverse: direction == 1,
-            skips: layer > 0,
-            weights,
-        }
-    }
-
-    /// Fills the first of `mixed`, dropped out twice.
-    fn mix_states(&self, state: &mut State) {
-        let State { places, states, inner, mix, mixed: [mixed, _], mask, .. } = state;
-        let (isa, height) = (self.model.isa, self.count() * self.width());
-        let columns = places.inner.columns();
-        inner.fit(panels_len(isa, height, columns));
-        copy_columns(isa, height, (states, &places.from), (inner, &places.all));
-        mixed.fit(panels_len(isa, self.width(), columns));
-        self.mix().forward(inner, mixed, mix);
-        self.drop_input(&places.numbers, mixed, mask);
-    }
-
-    /// ELMo's own dropout and that of the BiLSTM's input, or of its gradient.
-    fn drop_input(&self, numbers: &[u64], values: &mut [f32], mask: &mut Buffer) {
-        let config = self.model.config;
-        self.drop((Site::Embeddings, config.embedding_dropout_prob), numbers, self.width(), values, mask);
-        self.drop((Site::LstmInput, config.hidden_dropout_prob), numbers, self.width(), values, mask);
-    }
-
     fn drop(
         &self,
         (site, probability): (Site, f64),
@@ -174,17 +116,6 @@ impl<'a> Texts<'a> {
         mask.fit(rows * self.model.isa.width);
         let used = panels_len(self.model.isa, rows, numbers.len());
         dropout.apply(self.model.isa, numbers, rows, &mut values[..used], mask);
-    }
-
-    fn mix(&self) -> Mix<'a> {
-        let ranges = self.model.layout.mix.as_ref().expect("states of a language model are always summed");
-        let values = |range: &std::ops::Range<usize>| &self.model.parameters[range.clone()];
-        Mix {
-            isa: self.model.isa,
-            rows: self.width(),
-            weights: values(&ranges.weights),
-            gamma: values(&ranges.gamma)[0],
-        }
     }
 
     /// The first BiLSTM.
@@ -216,22 +147,6 @@ impl<'a> Texts<'a> {
     {
         let (units, first_unit) = (self.own.texts.hidden_size, self.model.units() + before);
         BiLstm { model: self.model, layers, inputs, units, first_unit, dropout: 0.0, steps, tokens }
-    }
-
-    /// From the first BiLSTM's output to the second one's.
-    fn attend(&self, state: &mut State) {
-        let State { places, bilstm, rows: [rows, _], context: [context, _], shares, attended, mask, .. } = state;
-        let (isa, units, columns) = (self.model.isa, self.units(), places.inner.columns());
-        let [input, _] = &mut state.attended_input;
-        to_rows(isa, units, bilstm.output(), (units, 0), columns, rows);
-        context.fit(columns * units);
-        attention::forward(&places.pairs(), units, rows, context, shares);
-        input.fit(panels_len(isa, 2 * units, columns));
-        from_rows(isa, units, rows, (2 * units, 0), input);
-        from_rows(isa, units, context, (2 * units, units), input);
-        let dropout = (Site::LstmOutput(0), self.model.config.hidden_dropout_prob);
-        self.drop(dropout, &places.numbers, 2 * units, input, mask);
-        self.attended(&places.inner, &places.numbers).forward(input, attended);
     }
 
     /// Dropout of what the maxima are taken of.
@@ -280,45 +195,5 @@ impl<'a> Texts<'a> {
         self.model.add(unit, micro_batch, [&ranges.weights, &ranges.gamma], |[weights, gamma]| {
             own.add_gradients(mix, weights, gamma);
         });
-    }
-
-    /// From the gradient of the second BiLSTM's output, in `last`, to that of the first one's.
-    fn attend_back(&self, micro_batch: usize, state: &mut State) {
-        let State { places, rows, context, shares, attended, last, encoded_gradient, mask, .. } = state;
-        let (isa, units, columns) = (self.model.isa, self.units(), places.inner.columns());
-        let [input, input_gradient] = &mut state.attended_input;
-        input_gradient.fit(input.len());
-        let second = self.attended(&places.inner, &places.numbers);
-        second.backward(micro_batch, input, last, attended, Some(input_gradient));
-        let dropout = (Site::LstmOutput(0), self.model.config.hidden_dropout_prob);
-        self.drop(dropout, &places.numbers, 2 * units, input_gradient, mask);
-        let [rows, rows_gradient] = rows;
-        to_rows(isa, units, input_gradient, (2 * units, 0), columns, rows_gradient);
-        to_rows(isa, units, input_gradient, (2 * units, units), columns, &mut context[1]);
-        attention::backward(&places.pairs(), units, (rows, &context[1]), shares, rows_gradient);
-        encoded_gradient.fit(panels_len(isa, units, columns));
-        from_rows(isa, units, rows_gradient, (units, 0), encoded_gradient);
-    }
-}
-
-/// So many rows of an array in panels, from a row on, with a column a row.
-fn to_rows(
-    isa: super::simd::Isa,
-    rows: usize,
-    panels: &[f32],
-    (height, first): (usize, usize),
-    columns: usize,
-    output: &mut Buffer,
-) {
-    output.fit(columns * rows);
-    for (panel, output) in panels.chunks(height * isa.width).zip(output.chunks_mut(rows * isa.width)) {
-        panel_to_rows(isa, rows, &panel[first * isa.width..], output);
-    }
-}
-
-/// The other way round; lanes past the last column become zero.
-fn from_rows(isa: super::simd::Isa, rows: usize, values: &[f32], (height, first): (usize, usize), panels: &mut [f32]) {
-    for (panel, values) in panels.chunks_mut(height * isa.width).zip(values.chunks(rows * isa.width)) {
-        rows_to_panel(isa, rows, values, &mut panel[first * isa.width..(first + rows) * isa.width]);
     }
 }
