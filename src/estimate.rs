@@ -95,7 +95,7 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let token = match head {
         Head::FeatureBased(how) => 2 * layer + 3 * hidden + wide + bilstm_values(config, how),
         _ if texts.is_some() => texts.map_or(0, |own| text_values(config, own) / BYTES_OF_A_WORD),
-        _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide,
+        _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide + next_token_values(config, head),
     };
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
     // Whole sequences make a micro-batch half a sequence more or less.
@@ -103,6 +103,12 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let columns = (micro_batch.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
     let shared = if config.family.shared_layers { layer_parameters(config, head, num_labels) } else { 0 };
     4 * (copies + (workers * (columns * token + shared)) as u64) + PROGRAM
+}
+
+/// Values a token of `engine/fast/cpu/head/masked.rs` where next tokens are learned beside a head: `V + 6 H`.
+fn next_token_values(config: &EncoderConfig, head: Head) -> usize {
+    let learned = config.auxiliary_lm > 0.0 && !head.reads_every_token();
+    if learned { config.vocab_size + 6 * config.hidden_size } else { 0 }
 }
 
 /// Values a token of `engine/fast/cpu/features.rs` and below: states twice, a sum and its gradient; of each direction of a
@@ -146,7 +152,7 @@ pub fn reference_memory(config: &EncoderConfig, head: Head, num_labels: usize, s
             layer_values(config, shape) + LSTM_LAYERS * lstm_graph(how.lstm_hidden_size, shape.cells())
         }
         (_, Encoder::Elmo(own)) => texts_graph(config, own, shape),
-        _ => config.num_hidden_layers * layer_values(config, shape),
+        _ => config.num_hidden_layers * layer_values(config, shape) + next_token_graph(config, head, shape),
     };
     let activations = kept as f64 * BACKWARD;
     4 * (copies + activations as u64) + PROGRAM
@@ -167,6 +173,11 @@ fn layer_values(config: &EncoderConfig, shape: &BatchShape) -> usize {
     let scores = cells * shape.longest * config.num_attention_heads;
     let rows = shape.tokens * (27 * config.hidden_size + 7 * config.intermediate_size);
     rows + 8 * cells * config.hidden_size + 8 * scores
+}
+
+/// The same of next tokens beside a head, counted off `engine/reference/language_model.rs`: 5 arrays of `[T, V]`.
+fn next_token_graph(config: &EncoderConfig, head: Head, shape: &BatchShape) -> usize {
+    if next_token_values(config, head) > 0 { 5 * shape.tokens * config.vocab_size } else { 0 }
 }
 
 /// The same of a layer of a BiLSTM, counted off `engine/reference/bilstm.rs`: of each direction projections `[C, 4 R]` three

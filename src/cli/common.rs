@@ -50,7 +50,7 @@ pub struct Common {
     /// Device: `cpu`, `cuda` or `cuda:N`; `repro list --devices` says what there is.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// What products are computed in: `f32`, or `bf16`, the default on a GPU; on the CPU it takes AMX.
+    /// What products are computed in: `f32`, or `bf16`, the default on a GPU; on the CPU it takes AVX512-BF16 or AMX.
     #[arg(long, value_name = "DTYPE")]
     pub dtype: Option<String>,
     /// Engine: `fast`, or `reference`, the plain one it is held to (CPU only).

@@ -135,6 +135,7 @@ impl Workload {
                 input_ids: (0..tokens as u64).map(|at| stream.bits(0, which as u32, at) % 30522).collect(),
                 token_type_ids: vec![0; tokens],
                 cumulative_lengths: [0].into_iter().chain(ends).collect(),
+                together: 1,
                 targets: Targets::Classes((0..lengths.len() as u32).map(|row| row % LABELS as u32).collect()),
             }
         };

@@ -26,7 +26,7 @@ pub struct PretrainArgs {
     /// Device: `cpu`; a GPU does not pre-train yet.
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// What products are computed in: `f32`, or `bf16`, which on the CPU takes AMX.
+    /// What products are computed in: `f32`, or `bf16`, which on the CPU takes AVX512-BF16 or AMX.
     #[arg(long, value_name = "DTYPE")]
     dtype: Option<String>,
     /// Folder of the run, instead of the spec's `out` or `runs/<name>`.

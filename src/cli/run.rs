@@ -9,6 +9,7 @@ use super::{CliError, Common, Console};
 use crate::exit::Exit;
 use crate::paper::Published;
 use crate::pipeline::{Keep, Pipeline, PipelineError, PlanOutcome};
+use crate::plan::Plan;
 use crate::record::{Record, Status};
 use crate::report::{experiment_table, terminal_table};
 use crate::spec::Experiment;
@@ -48,7 +49,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
         processor,
         observer: observer.as_ref(),
         output: args.common.output(&experiment),
-        keep: keep(&args.common.keep),
+        keep: keep(&args.common.keep, &plan)?,
         jobs,
         retry_failed: args.retry_failed,
         stop: &stop,
@@ -89,12 +90,18 @@ pub(super) fn stop_on_signal() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), Cli
     Ok((stop, idle))
 }
 
-fn keep(word: &str) -> Keep {
-    match word {
-        "all" => Keep::All,
-        "none" => Keep::None,
+fn keep(word: &str, plan: &Plan) -> Result<Keep, CliError> {
+    let starting = plan.runs.iter().find(|run| !run.start_from.is_empty());
+    Ok(match (word, starting) {
+        ("none", Some(run)) => {
+            let text =
+                format!("--keep none leaves no model for `{}` to start from, expected `best` or `all`", run.task);
+            return Err(CliError::new(Exit::Usage, text));
+        }
+        ("all", _) => Keep::All,
+        ("none", None) => Keep::None,
         _ => Keep::Best,
-    }
+    })
 }
 
 impl From<PipelineError> for CliError {

@@ -19,12 +19,7 @@ pub enum Target {
     /// A label for each token, or [`UNLABELLED`].
     Tokens(Vec<u32>),
     /// Of an example of several sequences, which is right; each of them says so.
-    Choice {
-        /// Sequences of an example.
-        of: u32,
-        /// The right one.
-        right: u32,
-    },
+    Choice(u32),
     /// Of pre-training.
     Masked {
         /// Places that are to be predicted, ascending, and the words that stood there.
@@ -50,15 +45,15 @@ impl Target {
 pub enum Targets {
     /// Nothing is known: the batch can only be predicted.
     Hidden,
-    /// Label indices `[B]`.
+    /// Label indices, one an example.
     Classes(Vec<u32>),
-    /// Numbers `[B]`.
+    /// Numbers, one an example.
     Values(Vec<f32>),
     /// First and last answer token of each sequence, `[B]`.
     Spans(Vec<(u32, u32)>),
     /// A label for each token, or [`UNLABELLED`]: `[T]`.
     Tokens(Vec<u32>),
-    /// Right sequence of each example; an example is as many sequences as divide the batch evenly: `[B / choices]`.
+    /// Right sequence of each example.
     Choices(Vec<u32>),
     /// Of pre-training.
     Masked {
@@ -78,17 +73,20 @@ pub struct Batch {
     pub token_type_ids: Vec<u32>,
     /// Where each sequence begins, and T at the end: `[B + 1]`, from 0.
     pub cumulative_lengths: Vec<u32>,
+    /// Sequences of an example, which stand behind one another.
+    pub together: usize,
     /// What is to be predicted.
     pub targets: Targets,
 }
 
 impl Batch {
-    /// Packs sequences in the order given. Targets are those of the first sequence's kind; one missing hides them all.
+    /// Packs whole examples in the order given. Targets are those of the first sequence's kind; one missing hides them all.
     pub fn pack<'a>(features: impl IntoIterator<Item = &'a Features>) -> Batch {
         let mut batch = Batch {
             input_ids: Vec::new(),
             token_type_ids: Vec::new(),
             cumulative_lengths: vec![0],
+            together: 1,
             targets: Targets::Hidden,
         };
         let mut targets = Vec::new();
@@ -96,9 +94,10 @@ impl Batch {
             batch.input_ids.extend(&sequence.input_ids);
             batch.token_type_ids.extend(&sequence.token_type_ids);
             batch.cumulative_lengths.push(batch.input_ids.len() as u32);
+            batch.together = sequence.together;
             targets.push(sequence.target.as_ref());
         }
-        batch.targets = Targets::collect(&targets, &batch.cumulative_lengths);
+        batch.targets = Targets::collect(&targets, &batch.cumulative_lengths, batch.together);
         batch
     }
 
@@ -110,6 +109,11 @@ impl Batch {
     /// Whether there is no sequence.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Number of examples.
+    pub fn examples(&self) -> usize {
+        self.len() / self.together
     }
 
     /// Number of tokens, T.
@@ -124,8 +128,9 @@ impl Batch {
 }
 
 impl Targets {
-    fn collect(targets: &[Option<&Target>], starts: &[u32]) -> Targets {
+    fn collect(targets: &[Option<&Target>], starts: &[u32], together: usize) -> Targets {
         let known: Option<Vec<&Target>> = targets.iter().copied().collect();
+        let known = known.and_then(|known| of_examples(&known, together));
         known
             .filter(|known| !known.is_empty())
             .and_then(|known| Self::of_kind(&known, starts))
@@ -150,17 +155,11 @@ impl Targets {
                     .collect::<Option<Vec<_>>>()?
                     .concat(),
             ),
-            Target::Choice { of, .. } => choices(targets, *of as usize)?,
+            Target::Choice(_) => Targets::Choices(
+                each.map(|t| if let Target::Choice(right) = t { Some(*right) } else { None }).collect::<Option<_>>()?,
+            ),
             Target::Masked { .. } => masked(targets, starts)?,
         })
-    }
-
-    /// Sequences of an example, where that is more than one.
-    pub fn choices(&self, sequences: usize) -> usize {
-        match self {
-            Targets::Choices(right) if !right.is_empty() => sequences / right.len(),
-            _ => 1,
-        }
     }
 
     /// Labelled tokens, of targets that have a label each.
@@ -173,14 +172,11 @@ impl Targets {
     }
 }
 
-/// One entry an example; `None` unless the batch is whole examples of `of` sequences that agree.
-fn choices(targets: &[&Target], of: usize) -> Option<Targets> {
-    let whole = of > 0 && targets.len().is_multiple_of(of);
-    let example = |own: &[&Target]| match own[0] {
-        Target::Choice { right, .. } if own.iter().all(|target| *target == own[0]) => Some(*right),
-        _ => None,
-    };
-    if whole { targets.chunks(of).map(example).collect::<Option<_>>().map(Targets::Choices) } else { None }
+/// One target an example; `None` unless these are whole examples whose sequences agree.
+fn of_examples<'a>(targets: &[&'a Target], together: usize) -> Option<Vec<&'a Target>> {
+    let whole = together > 0 && targets.len().is_multiple_of(together);
+    let example = |own: &[&'a Target]| own[1..].iter().all(|target| *target == own[0]).then_some(own[0]);
+    if whole { targets.chunks(together).map(example).collect() } else { None }
 }
 
 /// Places counted from the batch's beginning. The next sentence is asked of all sequences or of none.

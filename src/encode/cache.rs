@@ -20,7 +20,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// Raised when the file format changes, or the code makes other tokens of the same input.
-pub const CACHE_FORMAT: u32 = 3;
+pub const CACHE_FORMAT: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"repro-en";
 

@@ -141,7 +141,7 @@ mod tests {
         let ids: Vec<_> = texts.iter().map(|text| tokenizer.ids(text).unwrap()).collect();
         let (input_ids, token_type_ids) =
             tokenizer.layout().assemble(&ids.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        Batch::pack([&Features { example: 0, input_ids, token_type_ids, target: None, window: None }])
+        Batch::pack([&Features { example: 0, input_ids, token_type_ids, target: None, window: None, together: 1 }])
     }
 
     // By hand: `a` is byte 97; `é` is the bytes 195 and 169.

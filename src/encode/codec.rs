@@ -2,8 +2,9 @@
 //! says that more follow), because nearly all are small. A SQuAD window takes about 5 bytes a token so, not 17.
 //!
 //!     split    = examples sequences tokens truncated answers_lost count feature*count
-//!     feature  = example length id*length type_id*length target window
-//!     target   = 0 | 1 class | 2 bits-of-f32 | 3 start end
+//!     feature  = example together length id*length type_id*length target window
+//!     target   = 0 | 1 class | 2 bits-of-f32 | 3 start end | 4 label*length | 5 right
+//!              | 6 count next (place word)*count
 //!     window   = 0 | 1 class_token first_context_token tokens (gap width most_context)*tokens
 //!
 //! `gap` is a token's start minus the previous token's end, `width` its end minus its start, both zigzag (0, -1, 1, …
@@ -52,6 +53,7 @@ fn signed(out: &mut Vec<u8>, value: i64) {
 
 fn write_features(out: &mut Vec<u8>, features: &Features) {
     number(out, features.example as u64);
+    number(out, features.together as u64);
     number(out, features.input_ids.len() as u64);
     features.input_ids.iter().chain(&features.token_type_ids).for_each(|id| number(out, u64::from(*id)));
     match &features.target {
@@ -66,9 +68,7 @@ fn write_features(out: &mut Vec<u8>, features: &Features) {
             // One more, so that no label is the small number 0.
             labels.iter().for_each(|label| number(out, u64::from(label.wrapping_add(1))));
         }
-        Some(Target::Choice { of, right }) => {
-            [5, u64::from(*of), u64::from(*right)].into_iter().for_each(|value| number(out, value));
-        }
+        Some(Target::Choice(right)) => [5, u64::from(*right)].into_iter().for_each(|value| number(out, value)),
         Some(Target::Masked { words, next }) => {
             [6, words.len() as u64, next.map_or(0, |next| 1 + u64::from(next))]
                 .into_iter()
@@ -143,7 +143,7 @@ impl Reader<'_> {
     }
 
     fn features(&mut self) -> Option<Features> {
-        let (example, length) = (self.size()?, self.size()?);
+        let (example, together, length) = (self.size()?, self.size()?, self.size()?);
         let input_ids = self.smalls(length)?;
         let token_type_ids = self.smalls(length)?;
         let target = match self.number()? {
@@ -152,7 +152,7 @@ impl Reader<'_> {
             2 => Some(Target::Value(f32::from_bits(self.small()?))),
             3 => Some(Target::Span(self.small()?, self.small()?)),
             4 => Some(Target::Tokens(self.smalls(length)?.into_iter().map(|label| label.wrapping_sub(1)).collect())),
-            5 => Some(Target::Choice { of: self.small()?, right: self.small()? }),
+            5 => Some(Target::Choice(self.small()?)),
             6 => Some(self.masked()?),
             _ => return None,
         };
@@ -161,7 +161,7 @@ impl Reader<'_> {
             1 => Some(self.window()?),
             _ => return None,
         };
-        Some(Features { example, input_ids, token_type_ids, target, window })
+        Some(Features { example, together, input_ids, token_type_ids, target, window })
     }
 
     fn window(&mut self) -> Option<Window> {
@@ -186,6 +186,7 @@ mod tests {
     pub fn sample() -> Encoded {
         let plain = Features {
             example: 300,
+            together: 1,
             input_ids: vec![101, 2054, 102],
             token_type_ids: vec![0, 0, 1],
             target: Some(Target::Value(-2.5)),
@@ -198,7 +199,7 @@ mod tests {
         let class = Features { target: Some(Target::Class(u32::MAX)), ..plain.clone() };
         let labels = vec![crate::encode::UNLABELLED, 0, 8].into_iter().cycle().take(plain.input_ids.len()).collect();
         let tagged = Features { target: Some(Target::Tokens(labels)), ..plain.clone() };
-        let choice = Features { target: Some(Target::Choice { of: 4, right: 3 }), ..plain.clone() };
+        let choice = Features { together: 4, target: Some(Target::Choice(3)), ..plain.clone() };
         let words = vec![(1, 70_000), (2, 0)];
         let masked = Features { target: Some(Target::Masked { words: words.clone(), next: Some(1) }), ..plain.clone() };
         let unasked = Features { target: Some(Target::Masked { words, next: None }), ..plain.clone() };

@@ -55,6 +55,9 @@ pub struct Window {
 pub struct Features {
     /// Index of its example in the split.
     pub example: usize,
+    /// Sequences of its example that are predicted together and stand behind one another: one, one for each ending, or both
+    /// orders of a pair. Windows of a passage are apart.
+    pub together: usize,
     /// Token ids.
     pub input_ids: Vec<u32>,
     /// Segment ids, as long as `input_ids`.
@@ -65,10 +68,9 @@ pub struct Features {
     pub window: Option<Window>,
 }
 
-/// Sequences that are predicted together: one, or one for each ending of an example. Windows of a passage are apart.
+/// Sequences that are predicted together in a split.
 pub fn sequences_of_an_example(features: &[Features]) -> usize {
-    let together = |own: &&Features| own.window.is_none() && own.example == features[0].example;
-    features.iter().take_while(together).count().max(1)
+    features.first().map_or(1, |features| features.together)
 }
 
 /// The values of a recipe that decide which token ids an example becomes.
@@ -86,6 +88,8 @@ pub struct EncodeSettings {
     pub max_query_length: usize,
     /// Tagged sentences: neighbours on each side that are read too.
     pub context_sentences: usize,
+    /// Pairs: whether each is two sequences, the second with its texts changed over.
+    pub both_orders: bool,
 }
 
 impl From<&Recipe> for EncodeSettings {
@@ -97,6 +101,7 @@ impl From<&Recipe> for EncodeSettings {
             doc_stride_unit: recipe.doc_stride_unit,
             max_query_length: recipe.max_query_length,
             context_sentences: recipe.context_sentences,
+            both_orders: recipe.both_orders,
         }
     }
 }

@@ -26,7 +26,8 @@ struct Group<'a> {
     examples: &'a [Example],
 }
 
-/// Encodes a split: one sequence an example, one a window for SQuAD, one an ending where there are several.
+/// Encodes a split: one sequence an example, two where both orders of a pair are read, one a window for SQuAD, one an ending
+/// where there are several.
 ///
 /// The first failing example, in the split's order, is the one that is reported.
 pub fn encode_split(
@@ -103,23 +104,17 @@ fn encode_endings(
     example: &Example,
     settings: &EncodeSettings,
 ) -> Result<One, EncodeError> {
-    let of = example.parts.len() as u32;
     let target = match &example.label {
         None => None,
-        Some(Label::Class(right)) => Some(Target::Choice { of, right: *right }),
+        Some(Label::Class(right)) => Some(Target::Choice(*right)),
         Some(other) => return Err(wrong_row(task, example, "a choice", kind(other))),
     };
-    let mut one = One { features: Vec::new(), truncated: false, answer_lost: false };
-    for ending in &example.parts {
-        let (texts, cut) = ((example.first.as_str(), Some(ending.as_str())), settings.truncation.into());
-        let sequence = Sequence::encode(tokenizer, &example.id, texts, settings.max_seq_length, cut)?;
-        one.truncated |= sequence.truncated;
-        let Sequence { input_ids, token_type_ids, .. } = sequence;
-        one.features.push(Features { example: index, input_ids, token_type_ids, target: target.clone(), window: None });
-    }
-    Ok(one)
+    let endings: Vec<Texts> =
+        example.parts.iter().map(|ending| (example.first.as_str(), Some(ending.as_str()))).collect();
+    encode_together(tokenizer, (index, example), &endings, target.as_ref(), settings)
 }
 
+/// A sequence of one text or of two; of two also the other way round, where that is asked for.
 fn encode_texts(
     tokenizer: &Tokenizer,
     task: &Task,
@@ -127,20 +122,44 @@ fn encode_texts(
     example: &Example,
     settings: &EncodeSettings,
 ) -> Result<One, EncodeError> {
-    let second = match task.schema {
-        Schema::Single(_) => None,
-        _ => Some(second(task, example)?),
+    let first = example.first.as_str();
+    let orders: Vec<Texts> = match task.schema {
+        Schema::Single(_) => vec![(first, None)],
+        _ => {
+            let second = second(task, example)?;
+            let orders = [(first, Some(second)), (second, Some(first))];
+            orders[..if settings.both_orders { 2 } else { 1 }].to_vec()
+        }
     };
-    let (texts, cut) = ((example.first.as_str(), second), settings.truncation.into());
-    let sequence = Sequence::encode(tokenizer, &example.id, texts, settings.max_seq_length, cut)?;
-    let features = Features {
-        example: index,
-        input_ids: sequence.input_ids,
-        token_type_ids: sequence.token_type_ids,
-        target: target(task, example)?,
-        window: None,
-    };
-    Ok(One { features: vec![features], truncated: sequence.truncated, answer_lost: false })
+    encode_together(tokenizer, (index, example), &orders, target(task, example)?.as_ref(), settings)
+}
+
+/// The one or two texts of a sequence.
+type Texts<'a> = (&'a str, Option<&'a str>);
+
+/// The sequences of an example that are predicted together.
+fn encode_together(
+    tokenizer: &Tokenizer,
+    (index, example): (usize, &Example),
+    sequences: &[Texts],
+    target: Option<&Target>,
+    settings: &EncodeSettings,
+) -> Result<One, EncodeError> {
+    let mut one = One { features: Vec::new(), truncated: false, answer_lost: false };
+    for texts in sequences {
+        let cut = settings.truncation.into();
+        let sequence = Sequence::encode(tokenizer, &example.id, *texts, settings.max_seq_length, cut)?;
+        one.truncated |= sequence.truncated;
+        one.features.push(Features {
+            example: index,
+            together: sequences.len(),
+            input_ids: sequence.input_ids,
+            token_type_ids: sequence.token_type_ids,
+            target: target.cloned(),
+            window: None,
+        });
+    }
+    Ok(one)
 }
 
 fn encode_question(

@@ -134,7 +134,7 @@ fn sequence(
     let first_context_token = layout.second_start(question.len());
     let (class_token, offsets) = (layout.class_token(input_ids.len()), context.offsets[span].to_vec());
     let window = Window { class_token, first_context_token, offsets, max_context };
-    Features { example, input_ids, token_type_ids, target: None, window: Some(window) }
+    Features { example, together: 1, input_ids, token_type_ids, target: None, window: Some(window) }
 }
 
 /// Positions in the sequence of an answer's first and last token, if the window holds it wholly.

@@ -46,7 +46,7 @@ pub fn encode(
     targets.extend(labels);
     targets.resize(input_ids.len(), UNLABELLED);
     let target = example.label.as_ref().map(|_| Target::Tokens(targets));
-    let features = vec![Features { example: index, input_ids, token_type_ids, target, window: None }];
+    let features = vec![Features { example: index, together: 1, input_ids, token_type_ids, target, window: None }];
     Ok(One { features, truncated, answer_lost: false })
 }
 
@@ -101,6 +101,7 @@ mod tests {
             doc_stride_unit: DocStrideUnit::Step,
             max_query_length: 0,
             context_sentences,
+            both_orders: false,
         }
     }
 

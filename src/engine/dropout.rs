@@ -1,7 +1,8 @@
 //! Dropout masks from the counter-based stream: which index each value has, for both engines.
 //!
 //! A mask value is 0 or `1 / (1 - p)`. Its index counts within the whole optimizer step, not within a micro-batch, and
-//! does not know of padding: hidden states are numbered `token · H + column`, attention probabilities
+//! does not know of padding: hidden states are numbered `token · H + column`, pooled ones by their sequence, or by their
+//! example where its sequences are added or share a mask, attention probabilities
 //! `(query token · N + head) · P + key position`, where P is the model's longest sequence. Embeddings of distances are
 //! numbered within their sequence, `(2 · first token + length - distance) · H + column`. A word's states have the number of
 //! its last token. So the same seed gives the same masks however a step is cut up.

@@ -25,6 +25,10 @@ pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> 
     if let Encoder::Elmo(own) = &config.encoder {
         check_texts(batch, own.texts.count)?;
     }
+    if batch.together == 0 || !batch.len().is_multiple_of(batch.together) {
+        let (found, expected) = (batch.len(), batch.together);
+        return Err(EngineError::Input(format!("{found} sequences, expected whole examples of {expected}")));
+    }
     check_targets(batch, config.vocab_size, num_labels)
 }
 
@@ -81,7 +85,10 @@ fn check_ids(what: &str, ids: &[u32], limit: usize) -> Result<(), EngineError> {
 fn check_targets(batch: &Batch, vocab_size: usize, num_labels: usize) -> Result<(), EngineError> {
     let mut lengths = batch.lengths();
     match &batch.targets {
-        Targets::Classes(classes) => check_ids("label", classes, num_labels),
+        Targets::Classes(classes) => {
+            check_count("labels", classes.len(), batch.examples())?;
+            check_ids("label", classes, num_labels)
+        }
         Targets::Spans(spans) => spans.iter().try_for_each(|span| {
             let length = lengths.next().unwrap_or(0);
             check_ids("answer token", &[span.0, span.1], length)
@@ -91,9 +98,8 @@ fn check_targets(batch: &Batch, vocab_size: usize, num_labels: usize) -> Result<
             labels.iter().filter(|label| **label != UNLABELLED).try_for_each(|l| check_ids("label", &[*l], num_labels))
         }
         Targets::Choices(right) => {
-            let choices = batch.targets.choices(batch.len());
-            check_count("sequences", batch.len(), choices * right.len())?;
-            check_ids("choice", right, choices)
+            check_count("choices", right.len(), batch.examples())?;
+            check_ids("choice", right, batch.together)
         }
         Targets::Masked { words, next } => {
             check_ids("next-sentence label", next, 2)?;
@@ -104,7 +110,8 @@ fn check_targets(batch: &Batch, vocab_size: usize, num_labels: usize) -> Result<
             }
             words.iter().try_for_each(|(_, word)| check_ids("masked word", &[*word], vocab_size))
         }
-        Targets::Values(_) | Targets::Hidden => Ok(()),
+        Targets::Values(values) => check_count("numbers", values.len(), batch.examples()),
+        Targets::Hidden => Ok(()),
     }
 }
 

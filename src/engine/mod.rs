@@ -67,10 +67,17 @@ pub struct Update {
     pub max_grad_norm: f64,
 }
 
+impl Update {
+    /// The same at a share of the learning rate.
+    pub fn at(&self, share: f64) -> Update {
+        Update { learning_rate: self.learning_rate * share, ..*self }
+    }
+}
+
 /// Outputs of the head for a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Logits {
-    /// `[B][labels]`; one column for a regression.
+    /// `[B][labels]`, one row an example where its sequences are added; one column for a regression.
     Sequence(Vec<Vec<f32>>),
     /// Start and end logits of each sequence's own tokens, `[B][length]` each.
     Span { start: Vec<Vec<f32>>, end: Vec<Vec<f32>> },
@@ -102,7 +109,7 @@ struct Divisors {
 impl Divisors {
     /// Of a part of a step: the whole step's.
     fn of_step(part: &StepPart, batch: &Batch) -> Divisors {
-        let examples = part.sequences / batch.targets.choices(batch.len());
+        let examples = part.sequences / batch.together;
         Divisors { sequences: examples as f64, labelled: part.labelled.max(1) as f64 }
     }
 
@@ -194,7 +201,8 @@ pub fn create(
 
 /// A model that predicts.
 pub trait Predictor {
-    /// Head outputs without dropout, and the loss where targets are known and the model can say it.
+    /// Head outputs without dropout, and the loss where targets are known and the model can say it: the head's, without that of
+    /// next tokens beside it.
     fn predict(&self, batch: &Batch) -> Result<Prediction, EngineError>;
 }
 

@@ -212,6 +212,13 @@ fn notes(input: &ExportInput) -> Vec<String> {
                 .to_string(),
         );
     }
+    if record.recipe.both_orders {
+        notes.push(
+            "Pairs were read in both orders and the two states added before the classifier: the class of `transformers` \
+             gives each order's logits, of which these are the sum."
+                .to_string(),
+        );
+    }
     let unusual = record.splits.iter().filter(|split| split.release != "official");
     notes.extend(unusual.map(|split| format!("Rows of `{}`: {} ({}).", split.split, split.rows, split.release)));
     notes.extend(

@@ -26,7 +26,7 @@ pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<St
         Head::Classification | Head::Regression => "ForSequenceClassification",
         Head::Span => family.span_class,
         Head::Tokens => "ForTokenClassification",
-        Head::Choice => "ForMultipleChoice",
+        Head::Choice => family.choice_class,
         Head::Pretraining => "ForPreTraining",
         Head::FeatureBased(_) => return Ok(None),
     };

@@ -43,6 +43,11 @@ pub fn recipe() -> Recipe {
         context_sentences: 0,
         features: None,
         lstm_hidden_size: 0,
+        start_from: None,
+        layerwise_lr_decay: 1.0,
+        auxiliary_lm: 0.0,
+        both_orders: false,
+        classifier_dropout: None,
     }
 }
 
@@ -74,6 +79,7 @@ pub fn record(seed: u64, f1: f64) -> Record {
         checkpoint: "owner/tiny: \"x\"".into(),
         untrained: false,
         baseline: None,
+        started_from: None,
         task: "mrpc".into(),
         task_version: 1,
         data: "nyu-mll/glue".into(),

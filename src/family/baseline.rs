@@ -115,6 +115,7 @@ const POOLER: Pooler = Pooler {
     drops_input: false,
     classifier: "classifier",
     classifier_bias: true,
+    shares_dropout: false,
 };
 
 const DROPOUT: Option<DropoutField> = Some(DropoutField { field: "dropout", otherwise: None });

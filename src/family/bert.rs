@@ -9,6 +9,7 @@ pub const BERT: Family = Family {
     about: "base, large, cased, whole-word masking, the 24 miniatures, MiniLM and others of its shape",
     class: "Bert",
     span_class: "ForQuestionAnswering",
+    choice_class: "ForMultipleChoice",
     prefix: "bert.",
     computation: Computation::PostNorm,
     fields: &[],
@@ -59,6 +60,7 @@ const POOLER: Pooler = Pooler {
     drops_input: false,
     classifier: "classifier",
     classifier_bias: true,
+    shares_dropout: false,
 };
 
 /// Released checkpoints lack it; then it is that of hidden states.

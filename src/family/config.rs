@@ -91,6 +91,10 @@ pub struct EncoderConfig {
     pub encoder: Encoder,
     /// Tokens see those before them only (`is_decoder`, GPT).
     pub causal: bool,
+    /// α of the learning rate `α^(M - m)` of layer m of M; 1 for one rate. No field: a recipe says it.
+    pub layerwise_lr_decay: f64,
+    /// Weight, in training, of the loss of the next tokens beside a sequence head's; a recipe's, 0 in every file.
+    pub auxiliary_lm: f64,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }
@@ -166,6 +170,26 @@ impl EncoderConfig {
         let everywhere = |field: &Option<_>| Ok::<_, Infallible>(if field.is_some() { probability } else { 0.0 });
         let Ok(dropouts) = self.family.dropouts.try_map(everywhere);
         self.head_dropouts = dropouts;
+        self
+    }
+
+    /// The share of the learning rate that a parameter moves at: of the encoder's the less the further down it is.
+    pub fn rate_share(&self, path: &str) -> f64 {
+        let layer = path.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+        let depth = match layer {
+            Some(layer) => layer + 1,
+            None if path.starts_with("embeddings") => 0,
+            None => self.num_hidden_layers,
+        };
+        self.layerwise_lr_decay.powi((self.num_hidden_layers - depth) as i32)
+    }
+
+    /// The same encoder with another dropout before each head's last layer, or as it is.
+    pub fn with_classifier_dropout(mut self, dropout: Option<f64>) -> EncoderConfig {
+        if let Some(probability) = dropout {
+            let all = probability;
+            self.head_dropouts = ByHead { sequence: all, choice: all, tokens: all, span: all };
+        }
         self
     }
 

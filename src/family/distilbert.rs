@@ -57,4 +57,5 @@ const POOLER: Pooler = Pooler {
     drops_input: false,
     classifier: "classifier",
     classifier_bias: true,
+    shares_dropout: false,
 };

@@ -40,4 +40,5 @@ const SUMMARY: Pooler = Pooler {
     drops_input: false,
     classifier: "classifier",
     classifier_bias: true,
+    shares_dropout: false,
 };

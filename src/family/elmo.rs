@@ -146,6 +146,8 @@ impl Fields<'_> {
             layer_norm_eps: 0.0,
             encoder: Encoder::Elmo(own),
             causal: false,
+            layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
             labels: self.labels(),
         })
     }

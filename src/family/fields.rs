@@ -117,6 +117,8 @@ impl<'a> Fields<'a> {
             layer_norm_eps: family.layer_norm_eps.map_or_else(|| self.fraction("layer_norm_eps"), Ok)?,
             encoder: self.encoder()?,
             causal: self.flag("is_decoder")? || family.causal,
+            layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
             labels: self.labels(),
         })
     }
@@ -145,6 +147,8 @@ impl<'a> Fields<'a> {
             layer_norm_eps: 0.0,
             encoder: if words { Encoder::Words } else { Encoder::Constant },
             causal: false,
+            layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
             labels: self.labels(),
         })
     }

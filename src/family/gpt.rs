@@ -1,12 +1,15 @@
 //! OpenAI GPT (Radford et al. 2018): BERT's post-norm layers, reading from left to right.
 //!
 //! No segments, and no LayerNorm after the embeddings. `afn: gelu` is the tanh formula (`gelu_new` of transformers). Dense
-//! weights lie `[in, out]` (the released code's one-dimensional convolutions), query, key and value in one. A head reads the
-//! last token of a sequence, without a dense layer, dropout or bias of its own (`OpenAIGPTForSequenceClassification`; the
-//! paper drops a tenth of that token out first and has a bias).
+//! weights lie `[in, out]` (the released code's one-dimensional convolutions), query, key and value in one.
+//!
+//! A head reads the last token of a sequence, without a dense layer of its own. That of classes has no dropout and no bias
+//! (`OpenAIGPTForSequenceClassification`; the paper drops a tenth of that token out first, a recipe's `classifier_dropout`,
+//! and has a bias). That of choices has both (`OpenAIGPTDoubleHeadsModel`), and one mask for all sequences of an example, as
+//! the released code (train.py: `tf.nn.dropout` of shape `[examples, 1, H]`).
 
 use super::bert::BERT;
-use super::{Activation, Activations, ByHead, Family, Pooler, Vocabulary};
+use super::{Activation, Activations, ByHead, DropoutField, Family, Pooler, Vocabulary};
 use crate::task::Head;
 
 /// OpenAI GPT.
@@ -15,6 +18,7 @@ pub const OPENAI_GPT: Family = Family {
     title: "OpenAI GPT",
     about: "from left to right, letter pairs, sequences read by their last token",
     class: "OpenAIGPT",
+    choice_class: "DoubleHeadsModel",
     prefix: "transformer.",
     fields: &[
         ("hidden_size", "n_embd"),
@@ -32,7 +36,6 @@ pub const OPENAI_GPT: Family = Family {
         "n_special",
         "predict_special_tokens",
         "summary_activation",
-        "summary_first_dropout",
         "summary_proj_to_labels",
         "summary_type",
         "summary_use_proj",
@@ -62,9 +65,20 @@ pub const OPENAI_GPT: Family = Family {
     fused_projections: true,
     transposed: true,
     pooler: Pooler { path: None, classifier: "score", classifier_bias: false, ..BERT.pooler },
-    dropouts: ByHead { sequence: None, choice: None, tokens: None, span: None },
+    choice_pooler: Pooler {
+        path: None,
+        classifier: "multiple_choice_head.summary",
+        shares_dropout: true,
+        ..BERT.pooler
+    },
+    dropouts: ByHead {
+        sequence: None,
+        choice: Some(DropoutField { field: "summary_first_dropout", otherwise: Some(0.1) }),
+        tokens: None,
+        span: None,
+    },
     new_tokens: 3,
-    lacks: &[Head::Choice, Head::Tokens, Head::Span, Head::Pretraining],
+    lacks: &[Head::Tokens, Head::Span, Head::Pretraining],
     vocabulary: Vocabulary::LetterPairs,
     ..BERT
 };

@@ -65,6 +65,8 @@ pub struct Family {
     pub computation: Computation,
     /// End of the name of its class that finds answers' spans.
     pub span_class: &'static str,
+    /// The same of the one that chooses a sequence.
+    pub choice_class: &'static str,
     /// Fields of `config.json` that are spelt otherwise: BERT's name, the family's.
     pub fields: &'static [(&'static str, &'static str)],
     /// Fields that must have one value, as JSON, because the other ones compute something else.
@@ -172,6 +174,8 @@ pub struct Pooler {
     pub classifier: &'static str,
     /// Whether the classifier has a bias.
     pub classifier_bias: bool,
+    /// Whether an example's sequences, of which one is chosen, share the classifier's dropout mask.
+    pub shares_dropout: bool,
 }
 
 /// A field of `config.json` that says a dropout.

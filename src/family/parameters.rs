@@ -21,7 +21,7 @@ pub enum Initial {
 }
 
 /// One trainable array.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// What engines call it, in every family: `encoder.layer.0.output.dense.weight`, `pooler.dense.bias`, `classifier.weight`.
     pub path: String,
@@ -35,8 +35,10 @@ pub struct Parameter {
     pub initial: Initial,
     /// Whether it belongs to the head, which a pretrained checkpoint does not have.
     pub head: bool,
-    /// Whether it is carried along as it is: nothing that is computed here reads it, or nothing trains it.
+    /// Whether it stays as it is under every head: nothing that is computed here reads it, or nothing trains it.
     pub frozen: bool,
+    /// Share of the learning rate that it moves at.
+    pub rate_share: f64,
 }
 
 impl Parameter {
@@ -45,7 +47,7 @@ impl Parameter {
         !self.frozen && !self.path.contains("bias") && !self.path.contains("LayerNorm")
     }
 
-    /// Whether it is trained under a head: of a frozen encoder, none is, nor what nothing reads.
+    /// Whether it is trained under a head: of a frozen encoder, none is.
     pub fn is_trained(&self, head: Head) -> bool {
         !self.frozen && (self.head || !head.freezes_encoder())
     }
@@ -113,6 +115,7 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
     if let Encoder::Elmo(_) = config.encoder {
         list.begin_as_in_pytorch(&["pooler.dense", last_layer(head)]);
     }
+    list.all.iter_mut().for_each(|one| one.rate_share = config.rate_share(&one.path));
     list.all
 }
 
@@ -130,7 +133,8 @@ impl List {
     /// One of the encoder's.
     pub fn push(&mut self, path: &str, shape: &[usize], initial: Initial) {
         let (path, name, shape) = (path.to_string(), self.family.tensor(path), shape.to_vec());
-        self.all.push(Parameter { path, name, shape, transposed: false, initial, head: false, frozen: false });
+        let (transposed, head, frozen, rate_share) = (false, false, false, 1.0);
+        self.all.push(Parameter { path, name, shape, transposed, initial, head, frozen, rate_share });
     }
 
     /// Word vectors, wide enough that their products are not nothing.

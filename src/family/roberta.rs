@@ -25,6 +25,7 @@ pub const ROBERTA: Family = Family {
         drops_input: true,
         classifier: "classifier.out_proj",
         classifier_bias: true,
+        shares_dropout: false,
     },
     choice_pooler: Pooler { path: Some("roberta.pooler.dense"), pretrained: false, ..BERT.pooler },
     // transformers' class for choices takes the dropout of hidden states.

@@ -35,6 +35,12 @@ pub enum InputError {
     /// It has too few layers for what is read of it.
     #[error("checkpoint `{name}`: {reason}")]
     Layers { name: String, reason: String },
+    /// No model to start from.
+    #[error("could not start from `{task}`: {reason}")]
+    Start { task: String, reason: String },
+    /// It reads another way than the recipe supposes.
+    #[error("checkpoint `{name}`: {reason}")]
+    Recipe { name: String, reason: String },
     /// Its weights.
     #[error("checkpoint `{name}`: {source}")]
     Weights { name: String, source: EngineError },
@@ -223,10 +229,35 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));
     }
+    if family.shared_layers && config.layerwise_lr_decay != 1.0 {
+        let text = format!("{}'s layers are one, expected `layerwise_lr_decay: 1`", family.title);
+        return Err(named(EngineError::Input(text)));
+    }
+    check_direction(run, family)?;
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
     if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
+}
+
+/// Refuses what is for a model that reads from left to right, of one that does not.
+fn check_direction(run: &Run, family: &Family) -> Result<(), InputError> {
+    let (weight, title) = (run.recipe.auxiliary_lm, family.title);
+    let wrong = [
+        (
+            weight > 0.0,
+            format!("`auxiliary_lm` is {weight}, expected 0: {title} sees the tokens that it would predict"),
+        ),
+        (
+            run.recipe.both_orders,
+            format!("`both_orders` is true, expected false: {title} reads each text beside the other"),
+        ),
+    ];
+    let name = run.checkpoint.name.clone();
+    match wrong.into_iter().find(|(asked, _)| *asked && !family.causal) {
+        Some((_, reason)) => Err(InputError::Recipe { name, reason }),
+        None => Ok(()),
+    }
 }
 
 fn is_local(path: &str) -> bool {
@@ -252,5 +283,7 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
-    Ok((config.with_dropout(run.recipe.dropout).for_task(run.task), text))
+    let config = config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
+    let (auxiliary_lm, layerwise_lr_decay) = (run.recipe.auxiliary_lm, run.recipe.layerwise_lr_decay);
+    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, ..config }.for_task(run.task), text))
 }

@@ -15,6 +15,7 @@ mod provenance;
 mod run;
 mod saved;
 mod scoring;
+mod start;
 
 pub use artifacts::Live;
 pub use error::{PipelineError, RunError};
@@ -32,6 +33,7 @@ use crate::record::{Record, Status, Store, lock};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Which model folders stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,11 +179,26 @@ impl Pipeline<'_> {
         while !self.stop.load(Ordering::Relaxed) {
             let index = queue.next.fetch_add(1, Ordering::Relaxed);
             let Some(run) = plan.runs.get(index) else { return };
+            self.wait_for_starts(run, plan, queue);
             let ended = self.one(run, index, plan, &mut inputs);
             if ended.is_err() {
                 queue.next.store(plan.runs.len(), Ordering::Relaxed);
             }
             queue.ended.lock().unwrap_or_else(PoisonError::into_inner).push((index, ended));
+        }
+    }
+
+    /// Until the runs whose model it starts from have ended; they stand before it and were taken.
+    fn wait_for_starts(&self, run: &Run, plan: &Plan, queue: &Queue) {
+        let awaited = |other: &Run| run.start_from.contains(&other.id);
+        while !self.stop.load(Ordering::Relaxed) {
+            let ended = queue.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let has_ended = |at: usize| ended.iter().any(|(index, _)| *index == at);
+            if plan.runs.iter().enumerate().all(|(at, other)| !awaited(other) || has_ended(at)) {
+                return;
+            }
+            drop(ended);
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 

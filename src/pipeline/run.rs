@@ -3,6 +3,7 @@
 use super::artifacts::{Live, write_predictions};
 use super::inputs::{InputError, Inputs, Prepared, PreparedSplit};
 use super::scoring::{Answers, SplitPredictions, SplitScores, predict_split, score_split};
+use super::start::{self, Start};
 use super::{Keep, Pipeline, RunError, collapse, majority, peak_memory, provenance};
 use crate::encode::EncodingCounts;
 use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
@@ -15,11 +16,12 @@ use crate::plan::steps::total_steps;
 use crate::plan::{Plan, Run};
 use crate::record::{Cost, EncodingReport, Evaluation, FORMAT, Record, RecordedScore, SplitReport, Status, Store};
 use crate::score::Scores;
-use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Snapshots, TrainError, Trainer};
+use crate::train::{End, Evaluated, Examples, InMemory, Outcome, Progress, Snapshots, TrainError, Trainer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::slice;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -27,7 +29,8 @@ use std::time::Instant;
 pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Option<Record>, RunError> {
     let began = Instant::now();
     let prepared = prepare(pipeline, run, inputs)?;
-    let mut engine = engine(pipeline, run, &prepared)?;
+    let start = start::find(pipeline, run)?;
+    let mut engine = engine(pipeline, run, &prepared, start.as_ref())?;
     let folder = pipeline.output.runs.join(&run.id.0);
     let outcome = train(pipeline, run, &prepared, engine.as_mut(), &folder)?;
     if outcome.end == End::Interrupted {
@@ -35,6 +38,7 @@ pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Op
     }
     let mut record = empty_record(run, &pipeline.processor, Status::Finished);
     describe(&mut record, &prepared, &outcome);
+    record.started_from = start.map(|start| start.run);
     if let End::Diverged(step) = outcome.end {
         record.status = Status::Diverged(step);
     } else {
@@ -56,15 +60,27 @@ fn prepare(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Rc<Pre
     prepared
 }
 
-/// The engine at the checkpoint's weights with a new head; at random ones where the spec asks for it.
-fn engine(pipeline: &Pipeline, run: &Run, prepared: &Prepared) -> Result<Box<dyn Engine>, RunError> {
+/// The engine with a new head at the checkpoint's weights, or another task's model's; at random ones where the spec asks for it.
+fn engine(
+    pipeline: &Pipeline,
+    run: &Run,
+    prepared: &Prepared,
+    start: Option<&Start>,
+) -> Result<Box<dyn Engine>, RunError> {
     let (config, recipe, head, labels) = (&prepared.config, &run.recipe, run.head(), run.task.num_labels());
     let parameters = parameters(config, head, labels);
     let failed = |source: EngineError| InputError::Weights { name: run.checkpoint.name.clone(), source };
     let arrays = match (&config.encoder, run.checkpoint.baseline) {
         (Encoder::Constant, _) => majority::starting_values(&parameters, prepared.train()),
         (_, Some(_)) => BTreeMap::new(),
-        (_, None) => pretrained(pipeline, run, prepared, &parameters).map_err(failed)?,
+        (_, None) => match start {
+            Some(start) => {
+                load(slice::from_ref(&start.weights), config.family, &parameters, HeadSource::New)
+                    .map_err(failed)?
+                    .arrays
+            }
+            None => pretrained(pipeline, run, prepared, &parameters).map_err(failed)?,
+        },
     };
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
@@ -163,8 +179,11 @@ fn score(
         record.scores.extend(recorded_scores(split, &predictions, &scored));
         answers.push(scored.answers);
     }
+    // A loss that is not the head's alone does not tell whether the head guesses.
+    let untold = Progress::default();
+    let progress = if run.recipe.auxiliary_lm > 0.0 { &untold } else { &outcome.progress };
     let constant = prepared.config.encoder == Encoder::Constant;
-    if let Some(reason) = collapse::reason(run.task, &answers, &outcome.progress).filter(|_| !constant) {
+    if let Some(reason) = collapse::reason(run.task, &answers, progress).filter(|_| !constant) {
         record.status = Status::Collapsed(reason);
     }
     Ok(())
@@ -235,7 +254,7 @@ pub fn tidy(pipeline: &Pipeline, run: &Run, record: &Record, plan: &Plan, store:
     }
 }
 
-fn better<'a>(best: Option<&'a Record>, record: &'a Record) -> Option<&'a Record> {
+pub fn better<'a>(best: Option<&'a Record>, record: &'a Record) -> Option<&'a Record> {
     let value = |record: &Record| primary(record).unwrap_or(f64::MIN);
     if best.is_none_or(|best| value(record) > value(best)) { Some(record) } else { best }
 }
@@ -304,6 +323,7 @@ pub fn empty_record(run: &Run, processor: &Processor, status: Status) -> Record 
         recipe: run.recipe.clone(),
         seed: run.seed,
         limit: run.limit,
+        started_from: None,
         status,
         scores: Vec::new(),
         evaluations: Vec::new(),

@@ -187,6 +187,7 @@ fn run(record: &Record, model: String) -> Result<Run, SavedError> {
         recipe: record.recipe.clone(),
         seed: record.seed,
         limit: record.limit,
+        start_from: Vec::new(),
         engine: EngineKind::of(&record.provenance.engine).unwrap_or(EngineKind::Reference),
         device: CPU.into(),
         dtype: record.provenance.dtype.clone(),

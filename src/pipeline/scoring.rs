@@ -20,13 +20,13 @@ pub const BATCH: usize = 32;
 
 /// The head's outputs for a whole split, in the order of its sequences.
 pub struct SplitPredictions {
-    /// `[sequences][labels]`, of tagged sentences `[sequences][tokens · labels]`, or start logits.
+    /// `[examples][labels]`, of choices `[sequences][1]`, of tagged sentences `[sequences][tokens · labels]`, or start logits.
     pub logits: Vec<Vec<f32>>,
     /// End logits; empty but for spans.
     pub ends: Vec<Vec<f32>>,
     /// Mean loss over the sequences, labelled tokens or examples; `None` where labels are hidden.
     pub loss: Option<f64>,
-    /// Sequences of an example.
+    /// Rows of `logits` of an example.
     pub per_example: usize,
 }
 
@@ -35,24 +35,27 @@ pub struct SplitPredictions {
 /// # Errors
 /// The engine's.
 pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitPredictions, EngineError> {
-    let (count, per_example) = (encoded.features.len(), sequences_of_an_example(&encoded.features));
-    let mut examples: Vec<usize> = (0..count / per_example).collect();
+    let (count, together) = (encoded.features.len(), sequences_of_an_example(&encoded.features));
+    let mut examples: Vec<usize> = (0..count / together).collect();
     let length = |example: &usize| {
-        encoded.features[example * per_example..][..per_example].iter().map(|features| features.input_ids.len()).max()
+        encoded.features[example * together..][..together].iter().map(|features| features.input_ids.len()).max()
     };
+    let mut per_example = 1;
     examples.sort_by_key(length);
     let (mut logits, mut ends) = (vec![Vec::new(); count], Vec::new());
     let (mut loss, mut terms) = (Some(0.0), 0);
-    for chosen in examples.chunks((BATCH / per_example).max(1)) {
-        let chosen: Vec<usize> =
-            chosen.iter().flat_map(|example| example * per_example..(example + 1) * per_example).collect();
+    for own in examples.chunks((BATCH / together).max(1)) {
+        let chosen: Vec<usize> = own.iter().flat_map(|example| example * together..(example + 1) * together).collect();
         let chosen = chosen.as_slice();
         let batch = Batch::pack(chosen.iter().map(|index| &encoded.features[*index]));
         let prediction = engine.predict(&batch)?;
         loss = loss.zip(prediction.loss_sum).map(|(sum, part)| sum + part);
         terms += losses(&batch);
         match prediction.logits {
-            Logits::Sequence(rows) | Logits::Tokens(rows) => scatter(&mut logits, chosen, rows),
+            Logits::Sequence(rows) | Logits::Tokens(rows) => {
+                per_example = rows.len() / own.len();
+                scatter(&mut logits, if per_example == 1 { own } else { chosen }, rows);
+            }
             Logits::Masked { next, .. } => scatter(&mut logits, chosen, next),
             Logits::Span { start, end } => {
                 ends.resize(count, Vec::new());
@@ -61,6 +64,7 @@ pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitP
             }
         }
     }
+    logits.truncate(count / together * per_example);
     Ok(SplitPredictions { logits, ends, loss: loss.map(|sum| sum / terms as f64), per_example })
 }
 
@@ -68,8 +72,7 @@ pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitP
 fn losses(batch: &Batch) -> usize {
     match &batch.targets {
         Targets::Tokens(_) => batch.targets.labelled(),
-        Targets::Choices(right) => right.len(),
-        _ => batch.len(),
+        _ => batch.examples(),
     }
 }
 

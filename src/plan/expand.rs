@@ -3,6 +3,7 @@
 use super::identity::run_id;
 use super::only::Only;
 use super::resolve::recipes;
+use super::start::link;
 use super::steps::total_steps;
 use super::values::resolved;
 use super::{CPU, Checkpoint, DataSource, EngineKind, Options, Plan, PlanError, Run, RunId};
@@ -18,7 +19,7 @@ pub const MAX_RUNS: usize = 100_000;
 
 /// The runs of an experiment under the options of the command line.
 pub fn expand(experiment: &Experiment, options: &Options) -> Result<Plan, PlanError> {
-    let mut runs = all_runs(experiment, options)?;
+    let mut runs = link(all_runs(experiment, options)?)?;
     for argument in &options.only {
         runs = Only::parse(argument)?.narrow(runs)?;
     }
@@ -75,9 +76,11 @@ fn of_baseline<'a>(baseline: Option<Baseline>, task: &Task, recipes: &'a [Recipe
     if !baseline.has(task.head) {
         return Cow::Borrowed(&[]);
     }
+    // What only an encoder can do.
+    let plain = Recipe { auxiliary_lm: 0.0, both_orders: false, start_from: None, ..first.clone() };
     let recipe = match baseline.learning_rate() {
-        Some(learning_rate) => Recipe { learning_rate, ..first.clone() },
-        None => Recipe { epochs: 1.0, evaluate: Evaluate::AtEnd, early_stopping: 0, ..first.clone() },
+        Some(learning_rate) => Recipe { learning_rate, ..plain },
+        None => Recipe { epochs: 1.0, evaluate: Evaluate::AtEnd, early_stopping: 0, ..plain },
     };
     vec![recipe].into()
 }
@@ -114,6 +117,7 @@ fn run(
         recipe: recipe.clone(),
         seed,
         limit: options.limit,
+        start_from: Vec::new(),
         engine: options.engine,
         device: options.device.clone(),
         dtype: options.dtype.clone(),

@@ -49,9 +49,12 @@ pub fn canonical(run: &Run) -> String {
         "device": run.device.split(':').next(),
         "dtype": run.dtype,
     });
-    // Left out where there is none, so that ids stay what they were before baselines came.
+    // Left out where there is none, so that ids stay what they were before these came.
     if let Some(baseline) = run.checkpoint.baseline {
         identity["checkpoint"]["baseline"] = baseline.name().into();
+    }
+    if !run.start_from.is_empty() {
+        identity["start_from"] = run.start_from.iter().map(|id| Value::from(id.0.as_str())).collect();
     }
     sorted(&identity).to_string()
 }

@@ -8,6 +8,7 @@ pub mod expand;
 mod identity;
 mod only;
 mod resolve;
+mod start;
 pub mod steps;
 mod values;
 
@@ -223,6 +224,8 @@ pub struct Run {
     pub seed: u64,
     /// First rows of every split only.
     pub limit: Option<usize>,
+    /// Runs of another task, the best of whose models it starts from; none where it starts from its checkpoint.
+    pub start_from: Vec<RunId>,
     /// Implementation.
     pub engine: EngineKind,
     /// Device: [`CPU`] or `cuda:N`.
@@ -240,9 +243,10 @@ impl Run {
     /// A line for people: `mrpc · owner/name · lr 2e-5 · batch 32 · 3 epochs · seed 1`.
     pub fn label(&self) -> String {
         let features = self.recipe.features.map(|kind| format!(" · features {kind}")).unwrap_or_default();
+        let start = self.recipe.start_from.as_ref().map(|task| format!(" · from {task}")).unwrap_or_default();
         let baseline = self.checkpoint.baseline.map(|baseline| format!(" · {baseline}")).unwrap_or_default();
         format!(
-            "{} · {}{baseline}{features} · lr {:e} · batch {} · {} epochs · seed {}",
+            "{} · {}{baseline}{start}{features} · lr {:e} · batch {} · {} epochs · seed {}",
             self.task.name,
             self.checkpoint.name,
             self.recipe.learning_rate,

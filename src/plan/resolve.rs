@@ -7,7 +7,7 @@ use super::PlanError;
 use crate::spec::recipe::Recipe;
 use crate::spec::setting::{FIELDS, Setting};
 use crate::spec::{Experiment, Given};
-use crate::task::{Head, Task};
+use crate::task::{Head, Schema, Task};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -96,9 +96,24 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
         let (least, rate) = (recipe.min_learning_rate, recipe.learning_rate);
         return impossible(format!("`min_learning_rate` is {least:e}, expected less than `learning_rate` ({rate:e})"));
     }
+    if let Some(name) = recipe.start_from.as_deref().filter(|name| *name == task.name) {
+        return impossible(format!("`start_from` is `{name}`, expected another task than its own"));
+    }
     if let Some(kind) = recipe.features.filter(|_| task.head != Head::Tokens) {
         return impossible(format!(
             "`features` is `{kind}`, expected `none`: only tagging has the feature-based approach"
+        ));
+    }
+    if recipe.auxiliary_lm > 0.0 && recipe.head(task).reads_every_token() {
+        return impossible(format!(
+            "`auxiliary_lm` is {}, expected 0: next tokens are learned beside a head of whole sequences only",
+            recipe.auxiliary_lm
+        ));
+    }
+    if recipe.both_orders && !matches!(task.schema, Schema::Pair(..)) {
+        return impossible(format!(
+            "`both_orders` is true, expected false: a row of {} is no pair of texts",
+            task.title
         ));
     }
     if task.head == Head::Span && recipe.doc_stride >= recipe.max_seq_length {

@@ -138,7 +138,7 @@ impl Masked<'_> {
         };
         let next = self.next_sentence.then_some(u32::from(pair.random));
         let target = Some(Target::Masked { words, next });
-        Ok(Features { example: number, input_ids, token_type_ids, target, window: None })
+        Ok(Features { example: number, together: 1, input_ids, token_type_ids, target, window: None })
     }
 }
 

@@ -250,6 +250,11 @@ impl Pretraining<'_> {
             context_sentences: 0,
             features: None,
             lstm_hidden_size: 0,
+            start_from: None,
+            layerwise_lr_decay: 1.0,
+            auxiliary_lm: 0.0,
+            both_orders: false,
+            classifier_dropout: None,
         }
     }
 

@@ -168,6 +168,9 @@ pub struct Record {
     pub seed: u64,
     /// `--limit`.
     pub limit: Option<usize>,
+    /// Id of the run whose model it started from, where that was no checkpoint (`recipe.start_from`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<String>,
     /// How it ended.
     pub status: Status,
     /// Scores of the dev splits by the kept weights.

@@ -19,7 +19,7 @@ use crate::spec::Select;
 pub struct Choice<'a> {
     /// The rule, as recorded.
     pub rule: Option<Select>,
-    /// The best run on dev; `None` if none learned.
+    /// The best run on dev; `None` if none learned or has a score.
     pub selected: Option<&'a Record>,
     /// Runs of the winning recipe that learned, the selected one among them.
     pub seeds: Vec<&'a Record>,
@@ -92,7 +92,8 @@ impl<'a> Choice<'a> {
     /// `lr 2e-5 · batch 32 · 3 epochs, best on dev of 4`; `…, 4 runs, none chosen`.
     pub fn described(&self) -> String {
         let Some(record) = self.selected else {
-            return format!("none of {} learned", self.tried);
+            let undefined = self.collapsed + self.diverged < self.tried;
+            return if undefined { "undefined on dev".into() } else { format!("none of {} learned", self.tried) };
         };
         let recipe = &record.recipe;
         let point = format!("lr {:e} · batch {} · {} epochs", recipe.learning_rate, recipe.batch_size, recipe.epochs);

@@ -193,6 +193,9 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
         reasons.push("random weights, nothing pretrained".into());
         subtractable = false;
     }
+    if let Some(task) = &group.system.start_from {
+        reasons.push(format!("fine-tuned on `{task}` before"));
+    }
     if let Some(baseline) = group.system.baseline {
         reasons.push(format!("no encoder: {baseline}"));
         subtractable = false;

@@ -22,6 +22,8 @@ pub struct System {
     pub untrained: bool,
     /// A system without an encoder.
     pub baseline: Option<Baseline>,
+    /// The task whose model it started from; `None` where that was the checkpoint.
+    pub start_from: Option<String>,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
     /// Examples of the batches that coefficients are averaged over; 0 for whole splits.
@@ -39,6 +41,7 @@ impl System {
             checkpoint: record.checkpoint.clone(),
             untrained: record.untrained,
             baseline: record.baseline,
+            start_from: record.recipe.start_from.clone(),
             features: record.recipe.feature_based(),
             metric_batch_size: record.recipe.metric_batch_size,
             limit: record.limit,
@@ -55,13 +58,14 @@ impl System {
     pub fn label(&self) -> String {
         let untrained = if self.untrained { ", untrained" } else { "" };
         let baseline = self.baseline.map(|baseline| format!(", {baseline}")).unwrap_or_default();
+        let start = self.start_from.as_ref().map(|task| format!(", from {task}")).unwrap_or_default();
         let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
         let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
         let batches = match self.metric_batch_size {
             0 => String::new(),
             size => format!(", coefficients over batches of {size}"),
         };
-        format!("{}{untrained}{baseline}{features}{batches}{limit}", self.checkpoint)
+        format!("{}{untrained}{baseline}{start}{features}{batches}{limit}", self.checkpoint)
     }
 }
 

@@ -51,9 +51,11 @@ impl Preset {
         self.own.iter().rev().find(holds).or_else(|| SHARED.iter().find(holds))
     }
 
-    /// Its rows, those that all presets share last.
+    /// Its rows, and before them those of [`SHARED`] that it does not say itself for every task.
     pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
-        self.own.iter().chain(SHARED)
+        let own = self.own;
+        let said = move |field: &str| own.iter().any(|row| row.field == field && row.when == When::Always);
+        SHARED.iter().filter(move |row| !said(row.field)).chain(own)
     }
 }
 
@@ -95,6 +97,7 @@ const TABLE_9: &str = "RoBERTa Table 9, carried over from pre-training";
 const TABLE_10: &str = "RoBERTa Table 10";
 const FAIRSEQ: &str = "fairseq examples/roberta/README.glue.md";
 const GPT: &str = "GPT §4.1";
+const GPT_SIMILARITY: &str = "GPT §3.3, similarity";
 const TRAIN: &str = "finetune-transformer-lm train.py";
 const GLUE: &str = "GLUE §5";
 const GLUE_TRAINER: &str = "GLUE-baselines trainer.py";
@@ -126,7 +129,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "openai-gpt",
-        about: "GPT's Section 4.1 and its released code, without the auxiliary language model: warm-up 0.2 %, 3 epochs",
+        about: "GPT's Sections 3.3 and 4.1 and its released code: next tokens learned beside the head, pairs in both orders",
         own: OPENAI_GPT,
     },
     Preset {
@@ -145,6 +148,11 @@ const SHARED: &[Row] = &[
     row("plateau_factor", Real(1.0), OURS),
     row("min_learning_rate", Real(0.0), OURS),
     row("metric_batch_size", Whole(0), OURS),
+    row("start_from", Nothing, OURS),
+    row("layerwise_lr_decay", Real(1.0), OURS),
+    row("auxiliary_lm", Real(0.0), OURS),
+    row("both_orders", Flag(false), OURS),
+    row("classifier_dropout", Checkpoint, "its class in transformers"),
 ];
 
 const BERT_CODE: &[Row] = &[
@@ -253,7 +261,7 @@ const HF_DEFAULT: &[Row] = &[
 ];
 
 /// GLUE trains 10 epochs and keeps the best on dev, which is what the paper calls early stopping: the released command says
-/// `--best-checkpoint-metric` and no patience. RTE, STS-B and MRPC from an MNLI model: name its folder as the checkpoint.
+/// `--best-checkpoint-metric` and no patience. RTE, STS-B and MRPC from an MNLI model: `start_from: mnli`.
 const ROBERTA: &[Row] = &[
     row("epochs", Real(10.0), TABLE_10),
     spans("epochs", Real(2.0), TABLE_10),
@@ -297,8 +305,8 @@ const ROBERTA: &[Row] = &[
     row("snapshot_steps", Whole(500), OURS),
 ];
 
-/// Not here: the auxiliary loss of the language model (λ = 0.5) and the pairs of similarity tasks in both orders. The
-/// released code clips each tensor's gradient by itself; here all are clipped together.
+/// The released code clips each tensor's gradient by itself; here all are clipped together. It knows ROCStories alone: how
+/// the paper's other tasks were run is in the paper.
 const OPENAI_GPT: &[Row] = &[
     row("epochs", Real(3.0), GPT),
     row("batch_size", Whole(32), GPT),
@@ -323,6 +331,13 @@ const OPENAI_GPT: &[Row] = &[
     row("max_answer_length", Whole(30), OURS),
     row("n_best_size", Whole(20), OURS),
     row("max_context", Flag(false), OURS),
+    row("auxiliary_lm", Real(0.5), "GPT §4.1 (λ); finetune-transformer-lm train.py (lm_coef)"),
+    spans("auxiliary_lm", Real(0.0), OURS),
+    task("conll2003", "auxiliary_lm", Real(0.0), OURS),
+    task("mrpc", "both_orders", Flag(true), GPT_SIMILARITY),
+    task("qqp", "both_orders", Flag(true), GPT_SIMILARITY),
+    task("stsb", "both_orders", Flag(true), GPT_SIMILARITY),
+    row("classifier_dropout", Real(0.1), "GPT §4.1; finetune-transformer-lm train.py (clf_pdrop)"),
     row("evaluate", Word("every-epoch"), TRAIN),
     spans("evaluate", Word("at-end"), OURS),
     row("early_stopping", Whole(0), TRAIN),
@@ -407,7 +422,22 @@ mod tests {
     fn gpts_recipe_is_that_of_its_paper() {
         let value = |field| find("openai-gpt").unwrap().row(field, task::find("mnli").unwrap()).unwrap().value;
         assert_eq!(["learning_rate", "epochs", "warmup"].map(value), [Real(6.25e-5), Real(3.0), Real(0.002)]);
-        assert_eq!(value("batch_size"), Whole(32));
+        assert_eq!((value("batch_size"), value("auxiliary_lm")), (Whole(32), Real(0.5)));
+        let both = |name| find("openai-gpt").unwrap().row("both_orders", task::find(name).unwrap()).unwrap().value;
+        let tasks = ["mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "cola"];
+        assert_eq!(tasks.map(both), [true, true, true, false, false, false, false].map(Flag));
+    }
+
+    // The value that holds is the last one shown, as the module says.
+    #[test]
+    fn a_presets_own_rows_come_after_those_it_shares() {
+        for preset in PRESETS {
+            for (task, field) in task::TASKS.iter().flat_map(|task| FIELDS.iter().map(move |field| (task, field.name)))
+            {
+                let last = preset.rows().filter(|row| row.field == field && row.when.holds(task)).last();
+                assert_eq!(last, preset.row(field, task), "{} {field} {}", preset.name, task.name);
+            }
+        }
     }
 
     // data/published/roberta.yaml: t10_glue, t10_squad and the rows of fairseq_*.

@@ -140,7 +140,7 @@ pub struct Recipe {
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub plateau_factor: f64,
     /// Training stops where `plateau_factor` has brought the peak below this; 0 never. Left out where it is 0, as above.
-    #[serde(default, skip_serializing_if = "is_no_rate")]
+    #[serde(default, skip_serializing_if = "is_off")]
     pub min_learning_rate: f64,
     /// Correlations and Matthews' coefficient are means over batches of so many examples, as GLUE's baselines report them on
     /// dev; 0, and nothing else is comparable, takes them over whole splits. Left out where it is 0, as above.
@@ -157,6 +157,24 @@ pub struct Recipe {
     /// Beside `features`: units of the BiLSTM that reads them, in each direction; 0 without.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lstm_hidden_size: usize,
+    /// The task whose fine-tuned encoder training starts from, instead of the checkpoint's (RoBERTa, Section 5.1: RTE, STS-B
+    /// and MRPC from MNLI). Left out where it is `None`, as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<String>,
+    /// α of the learning rate `α^(M - m)` of layer m of M, `α^M` of the embeddings (XLNet, Table 8); 1 for one rate. Left out
+    /// where it is 1, as above.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub layerwise_lr_decay: f64,
+    /// Weight of the loss of the next tokens beside the head's (GPT, Section 3.2); 0 without. Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub auxiliary_lm: f64,
+    /// Whether a pair is read in both orders and the two states added before the classifier (GPT, Section 3.3). Left out where
+    /// it is not, as above.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub both_orders: bool,
+    /// Dropout before the head's last layer; `None` takes the checkpoint's. Left out where it is `None`, as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classifier_dropout: Option<f64>,
 }
 
 impl Recipe {
@@ -179,10 +197,14 @@ fn is_one(factor: &f64) -> bool {
     *factor == 1.0
 }
 
-fn is_no_rate(rate: &f64) -> bool {
-    *rate == 0.0
-}
-
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+fn is_no(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_off(weight: &f64) -> bool {
+    *weight == 0.0
 }

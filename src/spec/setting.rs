@@ -2,7 +2,7 @@
 
 use super::decode::{self, Read, invalid};
 use super::yaml::{Node, Value};
-use crate::task::FeatureKind;
+use crate::task::{FeatureKind, TASKS};
 use serde_json::json;
 use std::fmt;
 
@@ -75,6 +75,8 @@ pub enum Kind {
     Dropout,
     /// A [`FeatureKind`], or `none`.
     Features,
+    /// A task, or `none`.
+    Task,
 }
 
 /// A field of the recipe.
@@ -153,6 +155,11 @@ pub const FIELDS: &[Field] = &[
     field("context_sentences", Kind::Whole(0, 1000), "a whole number of sentences on each side of a tagged one"),
     Field { grid: true, ..field("features", Kind::Features, FEATURES) },
     field("lstm_hidden_size", Kind::Whole(1, 65_536), "a whole number of units in each direction"),
+    field("start_from", Kind::Task, "`none` (the checkpoint) or another task of the experiment"),
+    field("layerwise_lr_decay", above(0.0, 1.0), "a number; 1 gives all layers one rate"),
+    field("auxiliary_lm", from(0.0, 100.0), "the weight of the next tokens' loss beside the head's; 0 leaves it out"),
+    field("both_orders", Kind::Flag, "`true` or `false`: whether pairs are read in both orders"),
+    field("classifier_dropout", Kind::Dropout, "a number, or `checkpoint` for what its config says"),
     field("snapshot_steps", Kind::Whole(0, 1_000_000_000), "a whole number; 0 is at each epoch's end only"),
 ];
 
@@ -182,14 +189,15 @@ impl Field {
                     decode::real(node, path, |x| (0.0..1.0).contains(&x), words).map(Setting::Real)
                 }
             },
-            Kind::Features => features(node, path),
+            Kind::Features => word_or_none(node, path, FeatureKind::ALL.map(FeatureKind::name).into_iter()),
+            Kind::Task => word_or_none(node, path, TASKS.iter().map(|task| task.name)),
         }
     }
 }
 
-/// `none`, nothing at all, or the name of a kind.
-fn features(node: &Node, path: &str) -> Read<Setting> {
-    let names: Vec<&'static str> = std::iter::once(NONE).chain(FeatureKind::ALL.map(FeatureKind::name)).collect();
+/// `none`, nothing at all, or one of some words.
+fn word_or_none(node: &Node, path: &str, words: impl Iterator<Item = &'static str>) -> Read<Setting> {
+    let names: Vec<&'static str> = std::iter::once(NONE).chain(words).collect();
     match &node.value {
         Value::Null => Ok(Setting::Nothing),
         _ => decode::word(node, path, &names)

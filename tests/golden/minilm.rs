@@ -99,7 +99,7 @@ fn sentences_pass_through_the_real_checkpoint() {
 fn sequence(sentence: &Value, target: Option<repro::encode::Target>) -> Features {
     let ids = sentence["input_ids"].as_array().unwrap();
     let input_ids: Vec<u32> = ids.iter().map(|id| id.as_u64().unwrap() as u32).collect();
-    Features { example: 0, token_type_ids: vec![0; input_ids.len()], input_ids, target, window: None }
+    Features { example: 0, together: 1, token_type_ids: vec![0; input_ids.len()], input_ids, target, window: None }
 }
 
 /// The first eight values and the norm of a state.
@@ -167,6 +167,7 @@ fn split(folder: &Path, task: &'static Task, name: &str) -> Option<Vec<Features>
         doc_stride_unit: DocStrideUnit::Overlap,
         max_query_length: 0,
         context_sentences: 0,
+        both_orders: false,
     };
     assert!(rows.examples.iter().all(|row| matches!(row.label, Some(Label::Class(_) | Label::Value(_)))));
     Some(encode_split(&tokenizer, task, &rows.examples, &settings, &Silent).unwrap().features)

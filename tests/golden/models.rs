@@ -162,7 +162,7 @@ impl Case {
         let input_ids = keep("input_ids");
         let segments = batches.contains_key(&format!("step{step}.token_type_ids"));
         let token_type_ids = if segments { keep("token_type_ids") } else { vec![0; input_ids.len()] };
-        Batch { input_ids, token_type_ids, cumulative_lengths, targets }
+        Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, targets }
     }
 
     /// Positions that count from the beginning of a row, as those of its sequence: XLNet's rows are padded on the left.

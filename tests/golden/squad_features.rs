@@ -44,6 +44,7 @@ fn encode(
         doc_stride_unit: unit,
         max_query_length,
         context_sentences: 0,
+        both_orders: false,
     };
     encode_split(tokenizer, task::find("squad_v2").unwrap(), examples, &settings, &Silent).unwrap()
 }

@@ -55,6 +55,7 @@ fn batch() -> Batch {
         input_ids: ROWS.iter().flat_map(|row| row.0).map(|id| *id as u32).collect(),
         token_type_ids: ROWS.iter().flat_map(|row| row.1).map(|id| *id as u32).collect(),
         cumulative_lengths: vec![0, 3, 8],
+        together: 1,
         targets: Targets::Classes(ROWS.iter().map(|row| row.2 as u32).collect()),
     }
 }

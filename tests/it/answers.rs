@@ -23,7 +23,7 @@ fn window(words: std::ops::Range<u32>, max_context: Vec<bool>) -> Features {
     let offsets = words.map(|word| (2 * word, 2 * word + 1)).collect();
     let window = Window { class_token: 0, first_context_token: 3, offsets, max_context };
     let (input_ids, token_type_ids) = (vec![5; length], vec![0; length]);
-    Features { example: 0, input_ids, token_type_ids, target: None, window: Some(window) }
+    Features { example: 0, together: 1, input_ids, token_type_ids, target: None, window: Some(window) }
 }
 
 fn whole() -> Features {

@@ -35,7 +35,7 @@ fn batch() -> Batch {
         cumulative_lengths.push(input_ids.len() as u32);
     }
     let targets = Targets::Classes(ROWS.iter().map(|row| row.2 as u32).collect());
-    Batch { input_ids, token_type_ids, cumulative_lengths, targets }
+    Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, targets }
 }
 
 type Weights = BTreeMap<String, Vec<f64>>;

@@ -91,7 +91,7 @@ impl Case {
             let slices: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
             let (input_ids, token_type_ids) = tokenizer.layout().assemble(&slices);
             let target = if self.regression() { Target::Value(*target as f32) } else { Target::Class(*target as u32) };
-            Features { example: 0, input_ids, token_type_ids, target: Some(target), window: None }
+            Features { example: 0, input_ids, token_type_ids, target: Some(target), window: None, together: 1 }
         };
         PAIRS.iter().zip(&self.targets).map(one).collect()
     }

@@ -3,7 +3,9 @@
 //! The tokenizer of most tests has twelve tokens, so that every expected id can be read off `VOCAB` by counting lines.
 
 use repro::dataset::{Answer, Example, Label};
-use repro::encode::{EncodeError, EncodeSettings, Encoded, Target, Tokenizer, cache_key, cached_split, encode_split};
+use repro::encode::{
+    Batch, EncodeError, EncodeSettings, Encoded, Target, Targets, Tokenizer, cache_key, cached_split, encode_split,
+};
 use repro::event::{Event, Observer, Silent};
 use repro::spec::recipe::{DocStrideUnit, Truncation};
 use repro::task;
@@ -84,6 +86,7 @@ fn settings(max_seq_length: usize) -> EncodeSettings {
         doc_stride_unit: DocStrideUnit::Step,
         max_query_length: 2,
         context_sentences: 0,
+        both_orders: false,
     }
 }
 
@@ -103,6 +106,25 @@ fn encode(task: &str, examples: &[Example], max_seq_length: usize) -> Result<Enc
 
 fn message(result: Result<Tokenizer, EncodeError>, folder: &TempDir) -> String {
     result.unwrap_err().to_string().replace(&folder.path().display().to_string(), "DIR")
+}
+
+/// By hand: `[CLS] A [SEP] B [SEP]` and, where that is asked for, `[CLS] B [SEP] A [SEP]`, cut each by itself.
+#[test]
+fn both_orders_of_a_pair_are_two_sequences_of_one_example() {
+    let rows = [pair("0", "a b c d", Some("e f"), Label::Class(1)), pair("1", "f", Some("e"), Label::Class(0))];
+    let both = EncodeSettings { both_orders: true, ..settings(8) };
+    let encoded = encode_split(&tokenizer(), task::find("mrpc").unwrap(), &rows, &both, &Silent).unwrap();
+    let ids: Vec<&[u32]> = encoded.features.iter().map(|own| own.input_ids.as_slice()).collect();
+    let once = |rows: &[Example]| encode("mrpc", rows, 8).unwrap().features;
+    let turned =
+        rows.clone().map(|row| pair(&row.id, row.second.as_deref().unwrap(), Some(&row.first), Label::Class(0)));
+    let expected: Vec<Vec<u32>> =
+        once(&rows).into_iter().zip(once(&turned)).flat_map(|(a, b)| [a.input_ids, b.input_ids]).collect();
+    assert_eq!(ids, expected);
+    assert_eq!((encoded.report.examples, encoded.report.sequences, encoded.report.truncated), (2, 4, 1));
+    let batch = Batch::pack(&encoded.features);
+    assert_eq!((batch.examples(), batch.targets), (2, Targets::Classes(vec![1, 0])));
+    assert_eq!(encode("sst2", &rows, 8).unwrap().features[0].together, 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! on the embedded hub, saved, read again, and found to say the same.
 
 pub mod checkpoint;
+mod gpt;
 
 use repro::dataset::{self, Example, Location, Origin, SplitFile};
 use repro::encode::{Batch, EncodeSettings, Encoded, Tokenizer, TokenizerFiles, encode_split};
@@ -55,6 +56,10 @@ struct Again {
 
 impl Again {
     fn read(model: &Path, task: &'static Task, kind: EngineKind) -> Again {
+        Again::encoded(model, task, kind, &settings())
+    }
+
+    fn encoded(model: &Path, task: &'static Task, kind: EngineKind, settings: &EncodeSettings) -> Again {
         let config = EncoderConfig::parse(&std::fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
         let config = config.for_task(task);
         let parameters = parameters(&config, task.head, task.num_labels());
@@ -65,7 +70,7 @@ impl Again {
         let tokenizer = tokenizer(model, config.family.vocabulary);
         let engine = engine::create(kind, config, task.head, task.num_labels(), values, &Processor::cpu()).unwrap();
         let examples = examples(task);
-        let encoded = encode_split(&tokenizer, task, &examples, &settings(), &Silent).unwrap();
+        let encoded = encode_split(&tokenizer, task, &examples, settings, &Silent).unwrap();
         let texts = examples.into_iter().map(|example| (example.first, example.second)).collect();
         Again { engine, encoded, texts }
     }
@@ -101,6 +106,7 @@ fn settings() -> EncodeSettings {
         doc_stride_unit: DocStrideUnit::Overlap,
         max_query_length: 0,
         context_sentences: 0,
+        both_orders: false,
     }
 }
 

@@ -107,9 +107,9 @@ fn every_value_says_where_it_came_from() {
         ["128 | mrpc | preset bert-code: run_classifier.py", "384 | squad | preset bert-code: run_squad.py"]
     );
     assert_eq!(rows("limit"), ["first 64 rows of every split |  | --limit"]);
-    // The recipe's 35 fields beside its preset are all there.
+    // The recipe's 40 fields beside its preset are all there.
     let fields: BTreeSet<&str> = plan.values.iter().filter_map(|value| value.key.strip_prefix("train.")).collect();
-    assert_eq!(fields.len(), 35);
+    assert_eq!(fields.len(), 40);
 }
 
 #[test]
@@ -144,6 +144,15 @@ fn impossible_recipes_are_refused_before_anything_is_fetched() {
         "the recipe for `squad` is impossible: `doc_stride` is 384, expected less than `max_seq_length` (384)"
     );
     assert!(refused(text, &["train.early_stopping=2"], None).contains("`evaluate: at-end`"));
+    assert_eq!(
+        refused(text, &["train.auxiliary_lm=0.5"], None),
+        "the recipe for `squad` is impossible: `auxiliary_lm` is 0.5, expected 0: next tokens are learned beside a head of \
+         whole sequences only"
+    );
+    assert_eq!(
+        refused(&text.replace("squad", "sst2"), &["train.both_orders=true"], None),
+        "the recipe for `sst2` is impossible: `both_orders` is true, expected false: a row of SST-2 is no pair of texts"
+    );
     // int(4 / 32 * 3) = 0 steps under the released code's rounding.
     assert!(refused(&text.replace("squad", "mrpc"), &[], Some(4)).contains("would take 0 steps"));
     // 1000 seeds × 101 rates.
@@ -151,6 +160,41 @@ fn impossible_recipes_are_refused_before_anything_is_fetched() {
     let seeds = format!("seeds={}", list((0..1000).map(|seed| seed.to_string()).collect()));
     let rates = format!("train.learning_rate={}", list((1..=101).map(|rate| format!("{rate}e-6")).collect()));
     assert!(refused(text, &[&seeds, &rates], None).starts_with("more than 100000 runs"));
+}
+
+/// What is left out of a recipe's JSON is left out of its id.
+#[test]
+fn gpts_values_are_part_of_an_id_where_they_are_anything() {
+    let text = "name: x\ncheckpoints: [a/b]\ntasks: [mrpc]\ntrain: {preset: bert-code}\n";
+    let id = |sets: &[&str]| ids(&plan(text, sets, &Options::default()).unwrap()).remove(0);
+    let run = &plan(text, &[], &Options::default()).unwrap().runs[0];
+    let json = serde_json::to_value(&run.recipe).unwrap();
+    assert!(["auxiliary_lm", "both_orders", "classifier_dropout"].iter().all(|field| json.get(field).is_none()));
+    let others = ["train.both_orders=true", "train.classifier_dropout=0.1", "train.auxiliary_lm=0.5"];
+    assert_eq!(others.map(|set| id(&[set])).into_iter().chain([id(&[])]).collect::<BTreeSet<_>>().len(), 4);
+    let same = ["train.both_orders=false", "train.classifier_dropout=checkpoint", "train.auxiliary_lm=0"];
+    assert!(same.iter().all(|set| id(&[set]) == id(&[])));
+}
+
+#[test]
+fn gpts_preset_has_its_papers_values_where_they_can_be() {
+    let text =
+        "name: x\ncheckpoints: [a/b]\ntasks: [mrpc, mnli, sst2, squad, conll2003]\ntrain: {preset: openai-gpt}\n";
+    let whole = plan(text, &[], &Options::default()).unwrap();
+    let found = whole.runs.iter().map(|run| (run.task.name, run.recipe.auxiliary_lm, run.recipe.both_orders));
+    let expected = [
+        ("mrpc", 0.5, true),
+        ("mnli", 0.5, false),
+        ("sst2", 0.5, false),
+        ("squad", 0.0, false),
+        ("conll2003", 0.0, false),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let shown = whole.values.iter().find(|value| value.key == "train.classifier_dropout").unwrap();
+    assert_eq!(shown.value, "0.1");
+    let baseline = text.replace("[a/b]", "[{name: a/b, baseline: bag-of-words}]");
+    let run = &plan(&baseline, &[], &Options::default()).unwrap().runs[0];
+    assert_eq!((run.recipe.auxiliary_lm, run.recipe.both_orders), (0.0, false));
 }
 
 /// A new experiment file is tested by being there.

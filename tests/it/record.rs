@@ -47,6 +47,11 @@ pub fn recipe() -> Recipe {
         context_sentences: 0,
         features: None,
         lstm_hidden_size: 0,
+        start_from: None,
+        layerwise_lr_decay: 1.0,
+        auxiliary_lm: 0.0,
+        both_orders: false,
+        classifier_dropout: None,
     }
 }
 
@@ -71,6 +76,7 @@ pub fn record(id: &str, task: &str, claim: &str, scores: &[(Metric, f64)]) -> Re
         checkpoint: "google-bert/bert-base-uncased".into(),
         untrained: false,
         baseline: None,
+        started_from: None,
         task: task.name.into(),
         task_version: 1,
         data: task.dataset.repository.into(),

@@ -92,7 +92,7 @@ fn features(targets: &[f32]) -> Vec<Features> {
     let feature = |(example, target): (usize, &f32)| {
         let input_ids = vec![1; 1 + example % 3];
         let (token_type_ids, target) = (vec![0; input_ids.len()], Some(Target::Value(*target)));
-        Features { example, input_ids, token_type_ids, target, window: None }
+        Features { example, together: 1, input_ids, token_type_ids, target, window: None }
     };
     targets.iter().enumerate().map(feature).collect()
 }

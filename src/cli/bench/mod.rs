@@ -41,7 +41,7 @@ pub struct BenchArgs {
     /// Engine: `fast` or `reference`.
     #[arg(long, value_name = "ENGINE", default_value = "fast")]
     engine: String,
-    /// What products are computed in, on both sides: `f32`, or `bf16` (fast engine, a CPU with AMX).
+    /// What products are computed in, on both sides: `f32`, or `bf16` (fast engine, a CPU with AVX512-BF16 or AMX).
     #[arg(long, value_name = "DTYPE", default_value = "f32")]
     dtype: String,
     /// Sequences in a batch.

@@ -127,6 +127,7 @@ fn synthetic(config: &EncoderConfig, head: Head, batch: &Rectangle) -> Batch {
     let features: Vec<Features> = (batch.lengths.iter().enumerate())
         .map(|(row, &length)| Features {
             example: row,
+            together: 1,
             input_ids: (0..length).map(|at| id(row, at)).collect(),
             token_type_ids: vec![0; length],
             target: Some(target(row)),

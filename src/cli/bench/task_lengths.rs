@@ -19,6 +19,7 @@ const SETTINGS: EncodeSettings = EncodeSettings {
     doc_stride_unit: DocStrideUnit::Step,
     max_query_length: 64,
     context_sentences: 0,
+    both_orders: false,
 };
 
 /// The task of a name that is one sequence a row.

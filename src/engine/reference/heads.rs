@@ -1,6 +1,6 @@
 //! Heads over the encoder's output: what a family puts between encoder and classifier is its [`Pooler`].
 //!
-//! B sequences, T tokens of all of them, M masked ones, H hidden size, V words.
+//! B sequences of E examples, T tokens of all of them, M masked ones, H hidden size, V words.
 
 use super::model::Forward;
 use super::ops::{activate, linear};
@@ -12,7 +12,8 @@ use crate::task::Head;
 use candle_core::{Error, Result, Tensor};
 
 impl Forward<'_> {
-    /// Logits of a sequence head, `[B, labels]`: the token that is read through the pooler, dropout and the classifier.
+    /// Logits of a sequence head, `[E, labels]`, of one that chooses `[B, 1]`: the token that is read through the pooler,
+    /// dropout and the classifier.
     pub fn classify(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
         let read = match self.config.read() {
             Read::Mean => self.layout.means(hidden)?,
@@ -26,8 +27,38 @@ impl Forward<'_> {
     /// The same of what is read of each sequence, `[B, …]`.
     pub fn answer(&self, read: &Tensor, head: Head) -> Result<Tensor> {
         let pooled = self.pool(read, head)?; // [B, H]
-        let pooled = self.sequence_dropout(&pooled, Site::Classifier, head)?;
+        let pooled = if head == Head::Choice { pooled } else { self.add_together(&pooled)? }; // [E, H]
+        let pooled = self.classifier_dropout(&pooled, head)?;
         self.weights.linear(last_layer(head), &pooled)
+    }
+
+    /// The states of each example's sequences added (GPT, Section 3.3): `[B, H]` to `[E, H]`.
+    fn add_together(&self, pooled: &Tensor) -> Result<Tensor> {
+        let ((sequences, hidden), together) = (pooled.dims2()?, self.layout.together);
+        if together == 1 {
+            Ok(pooled.clone())
+        } else {
+            pooled.reshape((sequences / together, together, hidden))?.sum(1)
+        }
+    }
+
+    /// Dropout before the classifier, of rows that are examples or, where one is chosen, sequences; these share their example's
+    /// mask in families that have it so.
+    fn classifier_dropout(&self, pooled: &Tensor, head: Head) -> Result<Tensor> {
+        let ((rows, hidden), together) = (pooled.dims2()?, self.layout.together);
+        let examples = self.layout.lengths.len() / together;
+        let (Some(masks), shared) = (self.masks, self.config.family.pooler(head).is_some_and(|it| it.shares_dropout))
+        else {
+            return Ok(pooled.clone());
+        };
+        if rows > examples && !shared {
+            return self.sequence_dropout(pooled, Site::Classifier, head);
+        }
+        let ones = Tensor::ones((examples, hidden), pooled.dtype(), pooled.device())?;
+        let first = masks.first_sequence / together;
+        let masks = self.dropout(&ones, Site::Classifier, self.config.head_dropout(head), first)?; // [E, H]
+        let by_example = pooled.reshape((examples, rows / examples, hidden))?;
+        by_example.broadcast_mul(&masks.unsqueeze(1)?)?.reshape((rows, hidden))
     }
 
     /// Logits that are the same for every sequence, `[B, labels]`.

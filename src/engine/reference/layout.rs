@@ -26,6 +26,8 @@ pub struct Layout {
     pub causal_mask: Option<Tensor>,
     /// Packed row of the token that is read of each sequence, `[B]`: its first or its last.
     pub read_tokens: Tensor,
+    /// Sequences of an example.
+    pub together: usize,
     /// Tokens of each sequence's two texts, counted from its first, without special ones.
     texts: [Vec<Range<usize>>; 2],
 }
@@ -34,7 +36,7 @@ impl Layout {
     /// The layout of a batch on a device.
     pub fn new(batch: &Batch, config: &EncoderConfig, device: &Device) -> Result<Layout> {
         let layout = Layout::of(batch.lengths().collect(), config, device)?;
-        Ok(Layout { texts: [0, 1].map(|text| texts(batch, text)), ..layout })
+        Ok(Layout { together: batch.together, texts: [0, 1].map(|text| texts(batch, text)), ..layout })
     }
 
     /// That of sequences of these lengths, whatever their rows are.
@@ -52,6 +54,7 @@ impl Layout {
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
             read_tokens: Tensor::new(read_tokens(&bounds, config.read()), device)?,
+            together: 1,
             texts: Default::default(),
             lengths,
             longest,

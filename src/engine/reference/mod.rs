@@ -7,6 +7,7 @@ pub mod adam;
 mod bilstm;
 mod elmo;
 mod heads;
+mod language_model;
 mod layout;
 mod loss;
 mod model;
@@ -86,7 +87,7 @@ impl Reference {
 
     fn weights(&self, graph: bool) -> Result<Weights, EngineError> {
         let tensor = |(parameter, var): (&Parameter, &Var)| {
-            let trained = graph && parameter.is_trained(self.head);
+            let trained = graph && parameter.is_trained(self.head) && !parameter.frozen;
             let mut tensor = if trained { var.as_tensor().clone() } else { var.as_detached_tensor() };
             if tensor.rank() == 3 && parameter.path.ends_with(".weight") {
                 tensor = tensor.flatten_from(1)?; // [H, N, D], a dense weight cut into heads
@@ -120,6 +121,7 @@ impl Reference {
         by: Divisors,
     ) -> Result<(Outputs, Option<Tensor>), EngineError> {
         let hidden = || forward.encode(batch);
+        let mut auxiliary = None;
         let outputs = match self.head {
             Head::Span => Outputs::Spans(forward.every_token(&hidden()?, self.head)?),
             Head::Tokens => Outputs::Tokens(forward.every_token(&hidden()?, self.head)?),
@@ -132,10 +134,15 @@ impl Reference {
             Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match &self.config.encoder {
                 Encoder::Elmo(own) => forward.classify_texts(own, batch, self.head)?,
                 Encoder::Constant => forward.constant()?,
-                _ => forward.classify(&hidden()?, self.head)?,
+                _ => {
+                    let hidden = hidden()?;
+                    auxiliary = forward.auxiliary_loss(&hidden, batch, by)?;
+                    forward.classify(&hidden, self.head)?
+                }
             }),
         };
         let loss = loss::loss(&outputs, &batch.targets, &forward.layout, by)?;
+        let loss = loss.map(|loss| auxiliary.map_or(Ok(loss.clone()), |beside| loss + beside)).transpose()?;
         Ok((outputs, loss))
     }
 
@@ -208,7 +215,7 @@ impl Engine for Reference {
         for (((parameter, var), gradient), (first, second)) in self.trained().zip(&self.gradients).zip(moments) {
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let slot = adam::Slot { values: &mut values, gradient, first, second, decays: parameter.decays() };
-            adam::step(slot, update, clip);
+            adam::step(slot, &update.at(parameter.rate_share), clip);
             var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
         }
         (self.first_moments, self.second_moments) = (first, second);

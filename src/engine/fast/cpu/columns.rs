@@ -28,14 +28,20 @@ pub struct Columns {
     pub bounds: Vec<usize>,
     /// Where the token that is read of each sequence is among them, `[S]`.
     pub firsts: Vec<usize>,
-    /// Where each masked token is among them, `[M]`.
+    /// Where each token at which a word is predicted is among them, `[M]`: a masked one, or one that is followed by another.
     pub masked: Vec<usize>,
-    /// The words that stood there, `[M]`.
+    /// The words that stood there, or that follow, `[M]`.
     pub masked_words: Vec<u32>,
+    /// Their shares in the loss, before it is divided, `[M]`.
+    pub word_shares: Vec<f64>,
     /// Columns of their own for any of these: `0, 1, …`.
     pub places: Vec<usize>,
     /// Numbers of the sequences within the step, `[S]`.
     pub sequences: Vec<u64>,
+    /// Sequences whose pooled states are added: those of an example, but where one of them is chosen.
+    pub added: usize,
+    /// What the masks before the classifier count, `[S / added]`: sequences, or examples.
+    pub classified: Vec<u64>,
     /// The columns position after position, where a BiLSTM reads them.
     pub steps: Steps,
     /// Token numbers in that order, `[T]`.
@@ -60,6 +66,11 @@ impl Columns {
         let first_sequence = model.part.map_or(0, |part| part.first_sequence);
         self.sequences.clear();
         self.sequences.extend(sequences.iter().map(|sequence| (first_sequence + sequence.index) as u64));
+        self.added = model.added(batch);
+        let shared = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.shares_dropout);
+        let share = if shared { batch.together } else { self.added } as u64;
+        self.classified.clear();
+        self.classified.extend(self.sequences.iter().step_by(self.added).map(|sequence| sequence / share));
         self.select(batch, sequences, model);
         self.places.clear();
         self.places.extend(0..self.count);
@@ -70,36 +81,49 @@ impl Columns {
         }
     }
 
-    /// Selects the token that is read of each sequence, its first or in a causal model its last, and its masked ones, in
-    /// order.
+    /// Selects the token that is read of each sequence, its first or in a causal model its last, and those at which words are
+    /// predicted, in order.
     fn select(&mut self, batch: &Batch, sequences: &[Sequence], model: &Model) {
         for list in [&mut self.bounds, &mut self.firsts, &mut self.masked] {
             list.clear();
         }
         self.masked_words.clear();
+        self.word_shares.clear();
         self.bounds.push(0);
         for sequence in sequences {
             if !model.head.reads_every_token() {
                 let last = sequence.start + sequence.length - 1;
-                self.select_of(batch, sequence, if model.config.read() == Read::Last { last } else { sequence.start });
+                let read = if model.config.read() == Read::Last { last } else { sequence.start };
+                self.select_of(batch, sequence, read, model);
             }
             self.bounds.push(self.selected.len());
         }
         self.selected_tokens.extend(self.selected.iter().map(|column| self.tokens[*column]));
     }
 
-    fn select_of(&mut self, batch: &Batch, sequence: &Sequence, read: usize) {
-        let none = Vec::new();
-        let words = if let Targets::Masked { words, .. } = &batch.targets { words } else { &none };
+    fn select_of(&mut self, batch: &Batch, sequence: &Sequence, read: usize, model: &Model) {
         let tokens = sequence.first_token..sequence.first_token + sequence.length;
-        let from = words.partition_point(|(token, _)| (*token as usize) < tokens.start);
-        for (token, word) in words[from..].iter().take_while(|(token, _)| (*token as usize) < tokens.end) {
-            let column = sequence.start + *token as usize - tokens.start;
-            self.select_column(column, read);
-            self.masked.push(self.selected.len() - 1);
-            self.masked_words.push(*word);
+        let mut share = 1.0;
+        if model.predicts_next() {
+            share = model.config.auxiliary_lm / ((sequence.length - 1) * batch.together) as f64;
+            for (column, next) in (sequence.start..).zip(&batch.input_ids[tokens.start + 1..tokens.end]) {
+                self.select_word(column, *next, read);
+            }
+        } else if let Targets::Masked { words, .. } = &batch.targets {
+            let from = words.partition_point(|(token, _)| (*token as usize) < tokens.start);
+            for (token, word) in words[from..].iter().take_while(|(token, _)| (*token as usize) < tokens.end) {
+                self.select_word(sequence.start + *token as usize - tokens.start, *word, read);
+            }
         }
         self.select_column(usize::MAX, read);
+        self.word_shares.resize(self.masked.len(), share);
+    }
+
+    /// Selects a column at which a word is predicted.
+    fn select_word(&mut self, column: usize, word: u32, read: usize) {
+        self.select_column(column, read);
+        self.masked.push(self.selected.len() - 1);
+        self.masked_words.push(word);
     }
 
     /// Selects a column after those before it, and the one that is read where its place comes.

@@ -162,7 +162,7 @@ fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
     let (isa, width) = (model.isa, model.config.embedding_size);
     let size = panel::panels_len(isa, width, 1);
     let tables = &model.layout.embeddings;
-    // The words' ranges in pre-training, where the decoder's gradient comes first.
+    // The decoder's gradient comes first where words are predicted; masked ones have a bias.
     let nothing = 0..0;
     let decoder_bias = model.layout.masked.as_ref().map_or(&nothing, |masked| &masked.bias);
     let norm = tables.norm.as_ref();
@@ -170,7 +170,7 @@ fn add_to_tables(model: &Model, columns: &Columns, work: &mut Work) {
     let ranges = [&tables.words, &tables.positions, &tables.segments, norm_weight, norm_bias, decoder_bias];
     let (gradient, token_rows, norm_gradient) = (&work.gradient, &mut work.token_rows, &work.norm_gradient);
     model.add(model.units() - 1, columns.micro_batch, ranges, |[words, positions, segments, weight, bias, decoder]| {
-        if model.layout.masked.is_some() {
+        if model.predicts_words() {
             head::add_to_words(model, columns, &work.masked, words, decoder);
         }
         for (at, rows) in columns.rows.chunks(isa.width).enumerate() {

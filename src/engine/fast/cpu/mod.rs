@@ -102,7 +102,7 @@ impl Cpu {
     ) -> Result<Cpu, EngineError> {
         if precision == Precision::Bf16 && !bf16_available() {
             return Err(EngineError::Device(
-                "this CPU computes no bf16 products: they take AMX (Intel Xeon from Sapphire Rapids on) and Linux"
+                "this CPU computes no bf16 products: they take AVX512-BF16 (AMD from Zen 4, Intel Xeon from Cooper Lake on)"
                     .into(),
             ));
         }
@@ -143,7 +143,7 @@ impl Cpu {
         if self.network.head.freezes_encoder() || self.network.layout.embeddings.words.is_empty() {
             return;
         }
-        if self.network.head == Head::Pretraining {
+        if self.network.head == Head::Pretraining || self.network.config.auxiliary_lm > 0.0 {
             self.optimizer.touch_all_words();
         }
         batch.input_ids.iter().for_each(|word| self.optimizer.touch_word(*word as usize));

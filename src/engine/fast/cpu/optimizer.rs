@@ -11,6 +11,7 @@ use super::simd::{Isa, vectors, vectors_mut};
 use crate::engine::Update;
 use crate::engine::adam::{Constants, clip_factor};
 use crate::engine::fast::flat::FlatLayout;
+use crate::family::Parameter;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -34,6 +35,7 @@ enum Row {
 struct Chunk {
     range: Range<usize>,
     decays: bool,
+    rate_share: f64,
     /// First of the table's rows in `rows`, and values of each.
     rows: Option<(usize, usize)>,
 }
@@ -75,18 +77,19 @@ impl Optimizer {
             tables,
         };
         for (parameter, range) in layout.trained() {
-            optimizer.push(range.clone(), parameter.decays());
+            optimizer.push(range.clone(), parameter);
         }
         optimizer.squares = optimizer.chunks.iter().map(|_| AtomicU64::new(0)).collect();
         optimizer
     }
 
-    fn push(&mut self, range: Range<usize>, decays: bool) {
+    fn push(&mut self, range: Range<usize>, parameter: &Parameter) {
+        let (decays, rate_share) = (parameter.decays(), parameter.rate_share);
         let table = self.tables.iter().find(|(table, _)| *table == range).cloned();
         let size = if table.is_some() { (CHUNK / self.width).max(1) * self.width } else { CHUNK };
         for start in range.clone().step_by(size) {
             let rows = table.as_ref().map(|(table, first)| (first + (start - table.start) / self.width, self.width));
-            self.chunks.push(Chunk { range: start..range.end.min(start + size), decays, rows });
+            self.chunks.push(Chunk { range: start..range.end.min(start + size), decays, rate_share, rows });
         }
     }
 
@@ -127,7 +130,7 @@ impl Optimizer {
     pub fn update(&mut self, crew: &Crew, state: State, update: &Update) -> f64 {
         let norm = self.norm(crew, state.gradients);
         let clip = clip_factor(norm, update.max_grad_norm);
-        self.step(crew, state, [Constants::new(update, clip, false), Constants::new(update, clip, true)]);
+        self.step(crew, state, update, clip);
         self.rows.iter_mut().filter(|row| **row == Row::Touched).for_each(|row| *row = Row::Moving);
         norm
     }
@@ -146,11 +149,11 @@ impl Optimizer {
         self.squares.iter().map(|sum| f64::from_bits(sum.load(Ordering::Relaxed))).sum::<f64>().sqrt()
     }
 
-    fn step(&self, crew: &Crew, state: State, constants: [Constants; 2]) {
+    fn step(&self, crew: &Crew, state: State, update: &Update, clip: f64) {
         let (parameters, gradients) = (Shared::new(state.parameters), Shared::new(state.gradients));
         let (first, second) = (Shared::new(state.first), Shared::new(state.second));
         self.each_chunk(crew, &|_, chunk| {
-            let constants = constants[usize::from(chunk.decays)];
+            let constants = Constants::new(&update.at(chunk.rate_share), clip, chunk.decays);
             self.stretches(chunk, &mut |range, row| {
                 if row == Row::Untouched && constants.shrink == 1.0 {
                     return;

@@ -37,6 +37,26 @@ pub fn add_columns(isa: Isa, rows: usize, source: (&[f32], &[usize]), target: (&
     }
 }
 
+/// Adds each `together` neighbouring columns: `[rows, count · together]` becomes `[rows, count]`, in place.
+pub fn add_neighbours(isa: Isa, rows: usize, (count, together): (usize, usize), values: &mut [f32]) {
+    for column in 0..count {
+        let to = place(isa, rows, column);
+        let from = |at: usize| place(isa, rows, column * together + at);
+        for row in (0..rows * isa.width).step_by(isa.width) {
+            values[to + row] = (0..together).map(|at| values[from(at) + row]).sum();
+        }
+    }
+}
+
+/// Its backward pass: each column `together` times, the columns past them zero.
+pub fn repeat_columns(isa: Isa, rows: usize, (count, together): (usize, usize), values: &mut [f32]) {
+    for column in (0..count * together).rev() {
+        let (from, to) = (place(isa, rows, column / together), place(isa, rows, column));
+        (0..rows * isa.width).step_by(isa.width).for_each(|row| values[to + row] = values[from + row]);
+    }
+    clear_tail(isa, rows, count * together, values);
+}
+
 /// A place in an array in panels: how many rows the array has, and a row and a column of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Corner {
@@ -186,6 +206,25 @@ mod tests {
                 let expected = if inside { 5 * (column + 1) + (row - 1) + 1 } else { 0 };
                 assert_eq!(*value, expected as f32, "{isa:?} {column} {row}");
             }
+        }
+    }
+
+    // Rows 1 and 2 of column c hold 2 c + 1 and 2 c + 2: over columns 2 e and 2 e + 1 the sums are 8 e + 4 and 8 e + 6.
+    #[test]
+    fn neighbours_are_added_and_a_column_is_repeated() {
+        for isa in Isa::all() {
+            let mut panels = to_panels(isa, 2, &numbered(2 * 70));
+            add_neighbours(isa, 2, (35, 2), &mut panels);
+            let sums = from_panels(isa, 2, 35, &panels);
+            assert!(
+                (0..35).all(|e| sums[2 * e..2 * e + 2] == [8 * e + 4, 8 * e + 6].map(|sum| sum as f32)),
+                "{sums:?}"
+            );
+            repeat_columns(isa, 2, (35, 2), &mut panels);
+            let repeated = from_panels(isa, 2, 70, &panels);
+            assert!((0..70).all(|c| repeated[2 * c..2 * c + 2] == sums[2 * (c / 2)..2 * (c / 2) + 2]), "{repeated:?}");
+            let tail = (70..panels.len() / 2).map(|column| panels[place(isa, 2, column)]);
+            assert!(tail.into_iter().all(|value| value == 0.0));
         }
     }
 

@@ -74,15 +74,16 @@ impl Model<'_> {
         })
     }
 
-    /// The loss where targets are known, and the head's outputs of each sequence.
+    /// The loss where targets are known, and the head's outputs of each sequence, of an example whose states are added of all.
     pub fn predict(&self, crew: &Crew, batch: &Batch, workspace: &mut Workspace) -> (Option<f64>, Vec<Output>) {
-        let outputs = Mutex::new(vec![Output::default(); batch.len()]);
+        let added = self.added(batch);
+        let outputs = Mutex::new(vec![Output::default(); batch.len() / added]);
         let Workspace { cut, workers, losses, .. } = workspace;
         let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(self, batch, own);
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
-            for (column, sequence) in own.iter().enumerate() {
-                outputs[sequence.index] = worker.output(self, column, sequence);
+            for (column, sequence) in own.iter().step_by(added).enumerate() {
+                outputs[sequence.index / added] = worker.output(self, column, sequence);
             }
             drop(outputs);
             worker.loss(self, batch, own, Divisors::of_prediction(batch))
@@ -108,8 +109,7 @@ fn each(
     (cut, workers, losses): (&mut Cut, &[Mutex<Worker>], &mut Vec<AtomicU64>),
     pass: &(dyn Fn(&mut Worker, &[Sequence]) -> Option<f64> + Sync),
 ) -> Option<f64> {
-    let choices = batch.targets.choices(batch.len());
-    cut.cut(batch.lengths(), choices, (model.micro_batch(), model.config.hidden_size), crew.workers());
+    cut.cut(batch.lengths(), batch.together, (model.micro_batch(), model.config.hidden_size), crew.workers());
     if losses.len() < cut.len() {
         losses.resize_with(cut.len(), AtomicU64::default);
     }

@@ -2,7 +2,7 @@
 //! bits, so that they differ by roundings: 1e-4 of a gradient's norm, as the golden data's README allows.
 
 use super::*;
-use crate::encode::{Features, Target, UNLABELLED};
+use crate::encode::{Features, Target, Targets, UNLABELLED};
 use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
 use crate::random::{Purpose, Stream};
@@ -57,7 +57,7 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                         |at: usize| if at.is_multiple_of(3) { UNLABELLED } else { draw(row, at as u64, labels as u32) };
                     Target::Tokens((0..length).map(label).collect())
                 }
-                Head::Choice => Target::Choice { of: 4, right: draw(row / 4, 1001, 4) },
+                Head::Choice => Target::Choice(draw(row / 4, 1001, 4)),
                 // The first token of every third sequence, and none of another third.
                 Head::Pretraining => Target::Masked {
                     words: (0..length as u32)
@@ -69,6 +69,7 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
             };
             Features {
                 example: row,
+                together: if head == Head::Choice { 4 } else { 1 },
                 input_ids: (0..length).map(|at| draw(row, at as u64, 97)).collect(),
                 token_type_ids: (0..length).map(|at| u32::from(at * 2 > length)).collect(),
                 target: Some(target),
@@ -102,21 +103,30 @@ fn norm(a: &[f32]) -> f64 {
     distance(a, &vec![0.0; a.len()])
 }
 
-/// Two engines stay together over steps of two micro-batches, in loss, gradients, norm and prediction.
-fn stay_together(fast: &mut dyn Engine, slow: &mut dyn Engine, head: Head, labels: usize, what: &str) {
-    let size = if head == Head::Choice { 8 } else { 7 };
-    stay_together_over([fast, slow], size, &|size, round| batch(head, labels, size, round), what);
+/// A larger batch and a smaller one by turns.
+fn rounds(head: Head, labels: usize) -> impl Fn(u32) -> Batch {
+    let larger = if head == Head::Choice { 8 } else { 7 };
+    move |round| batch(head, labels, if round.is_multiple_of(2) { larger } else { 4 }, round)
 }
 
-/// The same over batches of so many sequences and of four.
-fn stay_together_over(
-    [fast, slow]: [&mut dyn Engine; 2],
-    size: usize,
-    batch: &dyn Fn(usize, u32) -> Batch,
-    what: &str,
-) {
+/// The same with each two neighbouring sequences an example.
+fn pairs(head: Head, labels: usize) -> impl Fn(u32) -> Batch {
+    let second = |classes: Vec<u32>| classes.into_iter().step_by(2).collect();
+    move |round| {
+        let apart = batch(head, labels, if round.is_multiple_of(2) { 8 } else { 4 }, round);
+        let targets = match apart.targets {
+            Targets::Classes(classes) => Targets::Classes(second(classes)),
+            Targets::Values(values) => Targets::Values(values.into_iter().step_by(2).collect()),
+            _ => unreachable!("no other head adds sequences"),
+        };
+        Batch { together: 2, targets, ..apart }
+    }
+}
+
+/// Two engines stay together over steps of two micro-batches, in loss, gradients, norm and prediction.
+fn stay_together(fast: &mut dyn Engine, slow: &mut dyn Engine, batches: &dyn Fn(u32) -> Batch, what: &str) {
     for step in 0..3 {
-        let (first, second) = (batch(size, 2 * step), batch(4, 2 * step + 1));
+        let (first, second) = (batches(2 * step), batches(2 * step + 1));
         let sequences = first.len() + second.len();
         let labelled = first.targets.labelled() + second.targets.labelled();
         let part = StepPart { sequences, labelled, ..StepPart::whole(11, step.into(), &first) };
@@ -164,7 +174,12 @@ fn steps_with_dropout_follow_the_reference_engine() {
             for isa in Isa::all() {
                 let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
                 let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-                stay_together(&mut fast, &mut slow, head, labels, &format!("{hidden} {activation} {head:?} {isa:?}"));
+                stay_together(
+                    &mut fast,
+                    &mut slow,
+                    &rounds(head, labels),
+                    &format!("{hidden} {activation} {head:?} {isa:?}"),
+                );
             }
         }
     }
@@ -218,10 +233,95 @@ fn steps_of_every_family_follow_the_reference_engine() {
                 let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
                 let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
                 let what = format!("{} {head:?} {isa:?}", config.family.title);
-                stay_together(&mut fast, &mut slow, head, labels, &what);
+                stay_together(&mut fast, &mut slow, &rounds(head, labels), &what);
             }
         }
     }
+}
+
+/// GPT as its paper fine-tunes it: next tokens beside the head, and dropout before the classifier, which an example's
+/// sequences share.
+#[test]
+fn steps_with_next_tokens_follow_the_reference_engine() {
+    let config = EncoderConfig::parse(FAMILY_CONFIGS[5]).unwrap().with_classifier_dropout(Some(0.2));
+    let config = EncoderConfig { auxiliary_lm: 0.5, ..config };
+    for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1), (Head::Choice, 1)] {
+        let values = start(&config, head, labels);
+        for isa in Isa::all() {
+            let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+            let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+            stay_together(&mut fast, &mut slow, &rounds(head, labels), &format!("next tokens {head:?} {isa:?}"));
+        }
+    }
+}
+
+/// Pairs in both orders: of GPT, with next tokens and without, and where a pooler stands under the sum.
+#[test]
+fn steps_over_pairs_in_both_orders_follow_the_reference_engine() {
+    let family = |at: usize| EncoderConfig::parse(FAMILY_CONFIGS[at]).unwrap().with_classifier_dropout(Some(0.2));
+    let gpt = EncoderConfig { auxiliary_lm: 0.5, ..family(5) };
+    for config in [gpt, family(5), family(0), family(6), config(36, 3, 50, "gelu")] {
+        for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1)] {
+            let values = start(&config, head, labels);
+            for isa in Isa::all() {
+                let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+                let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+                let what = format!("both orders {} {head:?} {isa:?}", config.family.title);
+                stay_together(&mut fast, &mut slow, &pairs(head, labels), &what);
+            }
+        }
+    }
+}
+
+/// GPT's classes have no bias, and its head nothing but the classifier: what both orders say is the sum of what each says.
+#[test]
+fn both_orders_give_the_sum_of_what_each_gives() {
+    let config = EncoderConfig::parse(FAMILY_CONFIGS[5]).unwrap();
+    let values = start(&config, Head::Classification, 3);
+    let fast = Cpu::new(config.clone(), Head::Classification, 3, &values, 2, Precision::F32).unwrap();
+    let slow = Reference::new(config, Head::Classification, 3, values).unwrap();
+    let together = Batch { targets: Targets::Hidden, ..pairs(Head::Classification, 3)(0) };
+    let apart = Batch { together: 1, ..together.clone() };
+    for engine in [&fast as &dyn Predictor, &slow] {
+        let logits = |batch: &Batch| {
+            let Logits::Sequence(rows) = engine.predict(batch).unwrap().logits else { unreachable!() };
+            rows
+        };
+        let (sums, each) = (logits(&together), logits(&apart));
+        assert_eq!((sums.len(), each.len()), (4, 8));
+        for (sum, own) in sums.iter().zip(each.chunks(2)) {
+            let expected: Vec<f32> = own[0].iter().zip(&own[1]).map(|(a, b)| a + b).collect();
+            assert!(distance(sum, &expected) < 1e-5 * norm(sum).max(1.0), "{sum:?}, expected {expected:?}");
+        }
+    }
+}
+
+/// Without other dropout equal sequences have equal logits where they share the classifier's mask: each of four is as good
+/// as the others.
+#[test]
+fn the_sequences_of_gpts_choices_share_their_mask() {
+    let text = FAMILY_CONFIGS[5].replace("0.1", "0.0").replace("0.2", "0.0").replace("0.3", "0.0");
+    let losses = |text: &str| {
+        let config = EncoderConfig::parse(text).unwrap().with_classifier_dropout(Some(0.5));
+        let values = start(&config, Head::Choice, 1);
+        let fast = Cpu::new(config.clone(), Head::Choice, 1, &values, 2, Precision::F32).unwrap();
+        let slow = Reference::new(config, Head::Choice, 1, values).unwrap();
+        let own = [5, 9, 40, 77, 3];
+        let batch = Batch {
+            input_ids: own.repeat(4),
+            token_type_ids: vec![0; 20],
+            cumulative_lengths: vec![0, 5, 10, 15, 20],
+            together: 4,
+            targets: Targets::Choices(vec![2]),
+        };
+        [Box::new(fast) as Box<dyn Engine>, Box::new(slow)].map(|mut engine| {
+            engine.accumulate(&batch, &StepPart::whole(1, 0, &batch)).unwrap();
+            engine.loss().unwrap()
+        })
+    };
+    assert!(losses(&text).iter().all(|loss| (loss - 4f64.ln()).abs() < 1e-6), "{:?}", losses(&text));
+    let bert = FAMILY_CONFIGS[0].replace("0.1", "0.0").replace("0.2", "0.0");
+    assert!(losses(&bert).iter().all(|loss| (loss - 4f64.ln()).abs() > 1e-3), "{:?}", losses(&bert));
 }
 
 /// Widths that fill no vector, tile or panel; clips that are reached; words longer than their room.
@@ -259,7 +359,7 @@ fn texts(head: Head, labels: usize, count: usize, sequences: usize, round: u32) 
             Head::Regression => Target::Value(draw(row, 99, 500) as f32 / 100.0),
             _ => Target::Class(draw(row, 99, labels as u32)),
         };
-        Features { example: row, input_ids, token_type_ids, target: Some(target), window: None }
+        Features { example: row, input_ids, token_type_ids, target: Some(target), window: None, together: 1 }
     };
     Batch::pack(&(0..sequences).map(one).collect::<Vec<_>>())
 }
@@ -275,8 +375,8 @@ fn steps_over_elmo_follow_the_reference_engine() {
         for isa in Isa::all() {
             let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
             let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-            let batch = |size, round| texts(head, labels, count, size, round);
-            stay_together_over([&mut fast, &mut slow], 7, &batch, &format!("{task} {isa:?}"));
+            let batches = |round: u32| texts(head, labels, count, if round.is_multiple_of(2) { 7 } else { 4 }, round);
+            stay_together(&mut fast, &mut slow, &batches, &format!("{task} {isa:?}"));
         }
     }
 }
@@ -373,7 +473,7 @@ fn steps_of_a_causal_model_follow_the_reference_engine() {
         for isa in Isa::all() {
             let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
             let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-            stay_together(&mut fast, &mut slow, head, labels, &format!("causal {head:?} {isa:?}"));
+            stay_together(&mut fast, &mut slow, &rounds(head, labels), &format!("causal {head:?} {isa:?}"));
         }
     }
 }
@@ -388,6 +488,7 @@ fn a_causal_model_does_not_look_ahead() {
         input_ids: ids.to_vec(),
         token_type_ids: vec![0; ids.len()],
         cumulative_lengths: vec![0, ids.len() as u32],
+        together: 1,
         targets: crate::encode::Targets::Hidden,
     };
     let logits = |ids: &[u32]| {
@@ -445,6 +546,7 @@ fn a_sequence_gives_what_it_gives_alone() {
             input_ids: all.input_ids[tokens.clone()].to_vec(),
             token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
             cumulative_lengths: vec![0, tokens.len() as u32],
+            together: 1,
             targets: crate::encode::Targets::Hidden,
         };
         let Logits::Sequence(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
@@ -488,7 +590,7 @@ fn steps_over_a_frozen_encoder_follow_the_reference_engine() {
         for isa in Isa::all() {
             let mut fast = Cpu::with(isa, config.clone(), head, 5, &values, 2).unwrap();
             let mut slow = Reference::new(config.clone(), head, 5, values.clone()).unwrap();
-            stay_together(&mut fast, &mut slow, head, 5, &format!("{kind} {isa:?}"));
+            stay_together(&mut fast, &mut slow, &rounds(head, 5), &format!("{kind} {isa:?}"));
         }
     }
 }
@@ -554,6 +656,7 @@ fn a_sequence_through_a_bilstm_gives_what_it_gives_alone() {
                 input_ids: all.input_ids[tokens.clone()].to_vec(),
                 token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
                 cumulative_lengths: vec![0, tokens.len() as u32],
+                together: 1,
                 targets: crate::encode::Targets::Hidden,
             };
             let Logits::Tokens(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };

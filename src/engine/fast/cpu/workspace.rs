@@ -1,7 +1,7 @@
 //! What a worker works with: the model, what the forward pass keeps, and scratch.
 //!
-//! T columns of the micro-batch, S sequences, M masked tokens, Q columns after the last layer's attention (S under a
-//! sequence head, which reads first tokens only, S + M in pre-training; else T), H hidden size, I intermediate size, E width
+//! T columns of the micro-batch, S sequences, M tokens at which a word is predicted, Q columns after the last layer's
+//! attention (S under a sequence head, which reads one token only, S + M in pre-training; else T), H hidden size, I intermediate size, E width
 //! of the embeddings, N heads.
 
 use super::attention;
@@ -15,6 +15,7 @@ use super::panel::panels_len;
 use super::shared::Shared;
 use super::simd::Isa;
 use super::turns::Turns;
+use crate::encode::Batch;
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
 use crate::engine::fast::flat::FlatLayout;
@@ -77,6 +78,22 @@ impl Model<'_> {
     /// The model as its encoder's passes see it: one that is frozen only predicts.
     pub fn encoder(&self) -> Self {
         if self.head.freezes_encoder() { Model { gradients: None, part: None, ..*self } } else { *self }
+    }
+
+    /// Sequences of an example whose pooled states are added; 1 where one of them is chosen.
+    pub fn added(&self, batch: &Batch) -> usize {
+        if self.head == Head::Choice { 1 } else { batch.together }
+    }
+
+    /// Whether words are predicted: masked ones, or next ones.
+    pub fn predicts_words(&self) -> bool {
+        self.head == Head::Pretraining || self.predicts_next()
+    }
+
+    /// Whether each token's next one is predicted beside the head: in training only.
+    pub fn predicts_next(&self) -> bool {
+        let beside = !self.head.reads_every_token() && self.head != Head::Pretraining;
+        self.part.is_some() && self.config.auxiliary_lm > 0.0 && beside
     }
 
     /// Values of a token that the head reads: H, or both directions' of a BiLSTM; of texts what is read of a sequence.
@@ -222,7 +239,7 @@ impl Tape {
         if self.layers.len() < self.kept {
             self.layers.resize_with(self.kept, LayerTape::default);
         }
-        let some = model.head.reads_every_token() || model.head == Head::Pretraining;
+        let some = model.head.reads_every_token() || model.predicts_words();
         let queries = if some { columns } else { sequences };
         for (at, layer) in self.layers[..self.kept].iter_mut().enumerate() {
             let last = at + 1 == layers && model.gradients.is_some() && model.layout.final_norm.is_none();
@@ -285,7 +302,7 @@ pub struct Work {
     pub angles: super::rotary::Angles,
     /// What the pooler reads, where it is no longer the last layer's output `[H, S]`.
     pub firsts: Buffer,
-    /// The masked words' head's.
+    /// Of the head that predicts words.
     pub masked: super::head::Masked,
     /// Attention's.
     pub attention: attention::Scratch,
@@ -319,7 +336,7 @@ impl Work {
             self.distances.fit(isa, hidden, longest);
         }
         let drops_input = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.drops_input);
-        if model.head == Head::Pretraining || drops_input {
+        if model.predicts_words() || drops_input {
             self.firsts.fit(len(hidden));
         }
         if model.gradients.is_none() {

@@ -213,6 +213,7 @@ mod tests {
             token_type_ids: vec![0; input_ids.len()],
             input_ids,
             cumulative_lengths: vec![0, 3, 73, 74],
+            together: 1,
             targets: Targets::Values(vec![0.5, 1.0, -2.0]),
         }
     }

@@ -1,8 +1,9 @@
 //! The masked words' head (BERT, Section 3.1): `n = LayerNorm(act(D x + d))`, `logits = E n + b` with E the table of word
-//! embeddings, and the cross entropy over the vocabulary.
+//! embeddings, and the cross entropy over the vocabulary. Next tokens (GPT, Section 3.2) are the same with `n = x` and
+//! without b.
 //!
-//! M masked tokens of the micro-batch, H hidden size, V words. The table's gradient from here, `dlogits nᵀ`, is added
-//! together with that of the embeddings, whose unit it belongs to.
+//! M tokens of the micro-batch at which a word is predicted, H hidden size, V words. The table's gradient from here,
+//! `dlogits nᵀ`, is added together with that of the embeddings, whose unit it belongs to.
 
 use super::super::attention::softmax;
 use super::super::buffer::Buffer;
@@ -21,7 +22,7 @@ use crate::engine::fast::flat;
 /// What the head keeps and works with.
 #[derive(Default)]
 pub struct Masked {
-    /// The masked tokens' states x `[H, M]`; in the backward pass their gradient.
+    /// The tokens' states x `[H, M]`; in the backward pass their gradient.
     states: Buffer,
     /// `D x + d`; in the backward pass the activation's derivative.
     wide: Buffer,
@@ -53,16 +54,12 @@ impl Masked {
         self.norm_gradient.fit(2 * hidden);
     }
 
-    /// Logits of a masked token `[V]`.
+    /// Logits at one of the tokens `[V]`.
     pub fn words(&self, model: &Model, at: usize) -> Vec<f32> {
         let (width, words) = (model.isa.width, model.config.vocab_size);
         let panel = &self.logits[at / width * words * width..];
         (0..words).map(|word| panel[word * width + at % width]).collect()
     }
-}
-
-fn parts<'a>(model: &'a Model) -> &'a flat::Masked {
-    model.layout.masked.as_ref().expect("a model in pre-training has the masked words' head")
 }
 
 fn transform(model: &Model, columns: &Columns) -> Dense {
@@ -76,15 +73,27 @@ fn decoder(model: &Model, columns: &Columns) -> Dense {
 
 /// From the last layer's output to `logits`.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
-    let (isa, dense, parts) = (model.isa, transform(model, columns), parts(model));
     let (count, masked) = (columns.masked.len(), &mut work.masked);
     masked.fit(model, count);
     if count == 0 {
         return;
     }
-    masked.states.fill(0.0);
-    let own = &columns.places[..count];
-    copy_columns(isa, dense.inputs, (&tape.output, &columns.masked), (&mut masked.states, own));
+    let parts = model.layout.masked.as_ref();
+    let states = if parts.is_some() { &mut masked.states } else { &mut masked.normalised };
+    states.fill(0.0);
+    let source = (&*tape.output, columns.masked.as_slice());
+    copy_columns(model.isa, model.config.hidden_size, source, (states, &columns.places[..count]));
+    if let Some(parts) = parts {
+        normalised(model, columns, parts, masked);
+    }
+    let bias = parts.map_or(&[][..], |parts| &model.parameters[parts.bias.clone()]);
+    let table = &model.parameters[model.layout.embeddings.words.clone()];
+    decoder(model, columns).forward(table, bias, &masked.normalised, &mut masked.logits);
+}
+
+/// n of the masked words.
+fn normalised(model: &Model, columns: &Columns, parts: &flat::Masked, masked: &mut Masked) {
+    let (isa, dense) = (model.isa, transform(model, columns));
     let values = |range: &std::ops::Range<usize>| &model.parameters[range.clone()];
     dense.forward(values(&parts.transform.weight), values(&parts.transform.bias), &masked.states, &mut masked.wide);
     activation::forward(isa, model.config.hidden_act, &masked.wide, &mut masked.hat);
@@ -103,34 +112,47 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
         }
         .run(isa);
     }
-    let table = values(&model.layout.embeddings.words);
-    decoder(model, columns).forward(table, values(&parts.bias), &masked.normalised, &mut masked.logits);
 }
 
 /// The words' loss, divided; `logits` become its gradient.
 pub fn loss(model: &Model, columns: &Columns, work: &mut Work, by: Divisors) -> f64 {
-    let (isa, words) = (model.isa, model.config.vocab_size);
-    let (width, scale) = (isa.width, (1.0 / by.labelled) as f32);
+    let (isa, words, width) = (model.isa, model.config.vocab_size, model.isa.width);
+    let divisor = if model.predicts_next() { by.sequences } else { by.labelled };
     let mut sum = 0.0;
     let panels = work.masked.logits.chunks_mut(words * width).zip(columns.masked_words.chunks(width));
-    for (panel, right) in panels {
+    for ((panel, right), shares) in panels.zip(columns.word_shares.chunks(width)) {
         let mut at = [0.0; MAX_WIDTH];
         let places = right.iter().enumerate().map(|(lane, word)| *word as usize * width + lane);
         at.iter_mut().zip(places.clone()).for_each(|(at, place)| *at = panel[place]);
         let (mut inverse, mut log_sum) = ([0.0; MAX_WIDTH], [0.0; MAX_WIDTH]);
         softmax::forward(isa, panel, None, &mut inverse[..width], &mut log_sum[..width]);
-        sum += (0..right.len()).map(|lane| f64::from(log_sum[lane]) - f64::from(at[lane])).sum::<f64>();
-        inverse.iter_mut().for_each(|inverse| *inverse *= scale);
+        let loss = |(lane, share): (usize, &f64)| share * (f64::from(log_sum[lane]) - f64::from(at[lane]));
+        sum += shares.iter().enumerate().map(loss).sum::<f64>();
+        let scales = shares.iter().map(|share| (share / divisor) as f32);
+        inverse.iter_mut().zip(scales.clone()).for_each(|(inverse, scale)| *inverse *= scale);
         inverse[right.len()..].fill(0.0);
         softmax::scale_lanes(isa, panel, &inverse[..width]);
-        places.for_each(|place| panel[place] -= scale);
+        places.zip(scales).for_each(|(place, scale)| panel[place] -= scale);
     }
-    sum / by.labelled
+    sum / divisor
 }
 
-/// From the logits' gradient to that of the masked tokens' states, and to the parameters but for the table and the bias.
+/// From the logits' gradient to that of the tokens' states, and to the parameters but for the table and the bias.
 pub fn backward(model: &Model, columns: &Columns, work: &mut Work) {
-    let (isa, dense, parts) = (model.isa, transform(model, columns), parts(model));
+    match &model.layout.masked {
+        Some(parts) => masked_backward(model, columns, parts, work),
+        None if columns.masked.is_empty() => {}
+        None => {
+            let (decoder, masked) = (decoder(model, columns), &mut work.masked);
+            let table = &model.parameters[model.layout.embeddings.words.clone()];
+            to_feature_panels(model.isa, decoder.inputs, decoder.columns, &masked.normalised, &mut masked.transposed);
+            decoder.backward(table, &masked.logits, Start::Zero, &mut masked.states);
+        }
+    }
+}
+
+fn masked_backward(model: &Model, columns: &Columns, parts: &flat::Masked, work: &mut Work) {
+    let (isa, dense) = (model.isa, transform(model, columns));
     let unit = model.units() - 2;
     let ranges = [&parts.transform.weight, &parts.transform.bias, &parts.norm.weight, &parts.norm.bias];
     if columns.masked.is_empty() {
@@ -175,7 +197,8 @@ fn norm_backward(model: &Model, parts: &flat::Masked, masked: &mut Masked) {
     }
 }
 
-/// The gradients of first and masked tokens, together in `work.gradient` of the Q columns.
+/// The gradients of the tokens that are read and of those at which a word is predicted, together in `work.gradient` of the
+/// Q columns.
 pub fn spread(model: &Model, columns: &Columns, work: &mut Work) {
     let (isa, hidden) = (model.isa, model.config.hidden_size);
     work.gradient[..panels_len(isa, hidden, columns.selected.len())].fill(0.0);

@@ -2,7 +2,7 @@
 //!
 //! - [`pooled`]: of each sequence's first token: a class, a number, one of several sequences, the next sentence;
 //! - [`every_token`]: of all tokens: the answer's span, or a label each;
-//! - [`masked`]: the words that stood where tokens are masked, in pre-training.
+//! - [`masked`]: the words that stood where tokens are masked, in pre-training; beside a head of sequences, next tokens.
 
 mod every_token;
 mod masked;
@@ -18,7 +18,6 @@ use super::workspace::{Model, Tape, Work};
 use crate::encode::Targets;
 use crate::engine::Divisors;
 use crate::engine::dropout::Site;
-use crate::task::Head;
 
 /// From the last layer's output to logits, in `work.head` and `work.masked`.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
@@ -26,7 +25,7 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
         return every_token::forward(model, columns, tape, work);
     }
     pooled::forward(model, columns, tape, work);
-    if model.head == Head::Pretraining {
+    if model.predicts_words() {
         masked::forward(model, columns, tape, work);
     }
 }
@@ -59,7 +58,7 @@ impl<'a> Logits<'a> {
     }
 }
 
-/// The micro-batch's share of the loss, divided; `work.head[3]` and the masked words' logits become its gradient.
+/// The micro-batch's share of the loss, divided; `work.head[3]` and the words' logits become its gradient.
 /// `None` where targets are hidden or another head's.
 pub fn loss(
     model: &Model,
@@ -78,10 +77,10 @@ pub fn loss(
     let loss = if model.head.reads_every_token() {
         every_token::loss(targets, sequences, &logits, by, set)
     } else {
-        pooled::loss(model.head, targets, sequences, &logits, by, set)
+        pooled::loss((model.head, columns.added), targets, sequences, &logits, by, set)
     };
     work.head[3] = gradient;
-    let words = if model.head == Head::Pretraining { masked::loss(model, columns, work, by) } else { 0.0 };
+    let words = if model.predicts_words() { masked::loss(model, columns, work, by) } else { 0.0 };
     loss.map(|loss| loss + words)
 }
 
@@ -98,16 +97,14 @@ fn cross_entropy(count: usize, logit: impl Fn(usize) -> f32, target: usize, mut 
 
 /// From the logits' gradient to `work.gradient` of the Q columns, and to the head's parameters.
 pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
-    match model.head {
-        Head::Pretraining => {
-            pooled::backward(model, columns, tape, work);
-            masked::backward(model, columns, work);
-            masked::spread(model, columns, work);
-        }
-        head if head.reads_every_token() => every_token::backward(model, columns, tape, work),
-        _ => {
-            pooled::backward(model, columns, tape, work);
-            std::mem::swap(&mut work.gradient, &mut work.other_gradient);
-        }
+    if model.head.reads_every_token() {
+        return every_token::backward(model, columns, tape, work);
+    }
+    pooled::backward(model, columns, tape, work);
+    if model.predicts_words() {
+        masked::backward(model, columns, work);
+        masked::spread(model, columns, work);
+    } else {
+        std::mem::swap(&mut work.gradient, &mut work.other_gradient);
     }
 }

@@ -2,13 +2,16 @@
 //! activation of the family's pooler, maybe with LayerNorm after it, and x dropped out too where the family says so;
 //! without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
 //! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
+//!
+//! S sequences of E examples. Where an example's sequences are both orders of a pair, the states under the classifier's
+//! dropout are added: `[H, S]` to `[H, E]`; of choices E is S here.
 
 use super::super::columns::Columns;
 use super::super::dense::Dense;
 use super::super::embedding::add;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
-use super::super::panel::copy_columns;
+use super::super::panel::{add_neighbours, copy_columns, repeat_columns};
 use super::super::pre_norm::{norm_backward, normalise};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
@@ -29,7 +32,7 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let [slope, pooled, logits, _] = &mut work.head;
     let classifier = classifier(model, columns);
-    let used = classifier.input_len();
+    let used = panel::panels_len(isa, classifier.inputs, dense.columns);
     match pooler.1 {
         None => pooled[..used].copy_from_slice(&input[..used]),
         Some(ranges) => {
@@ -41,7 +44,10 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     if let Some(norm) = &model.layout.pooler_norm {
         normalise(model, norm, &mut pooled[..used], (&mut work.pooled_hat, &mut work.pooled_inverse));
     }
-    drop_sequences(model, columns, Site::Classifier, &mut pooled[..used], &mut work.mask);
+    if columns.added > 1 {
+        add_neighbours(isa, classifier.inputs, (classifier.columns, columns.added), pooled);
+    }
+    drop_rows(model, &columns.classified, Site::Classifier, &mut pooled[..classifier.input_len()], &mut work.mask);
     let head = &model.layout.head;
     let (weight, bias) = (&model.parameters[head.weight.clone()], &model.parameters[head.bias.clone()]);
     classifier.forward(weight, bias, pooled, logits);
@@ -54,7 +60,7 @@ fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
 
 /// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
 fn reads_copy(model: &Model) -> bool {
-    model.head == Head::Pretraining || pooler(model).0.drops_input
+    model.predicts_words() || pooler(model).0.drops_input
 }
 
 fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
@@ -66,7 +72,7 @@ fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     firsts.fill(0.0);
     copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
     if pooler(model).0.drops_input {
-        drop_sequences(model, columns, Site::Pooler, firsts, &mut work.mask);
+        drop_rows(model, &columns.sequences, Site::Pooler, firsts, &mut work.mask);
     }
 }
 
@@ -78,20 +84,20 @@ fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
 fn classifier(model: &Model, columns: &Columns) -> Dense {
     let dense = pooler_dense(model, columns);
     let inputs = if model.layout.pooler.is_some() { dense.outputs } else { dense.inputs };
-    Dense { inputs, outputs: model.num_labels, ..dense }
+    Dense { inputs, outputs: model.num_labels, columns: dense.columns / columns.added, ..dense }
 }
 
-/// Dropout whose indices count sequences.
-fn drop_sequences(model: &Model, columns: &Columns, site: Site, values: &mut [f32], scratch: &mut [f32]) {
+/// Dropout whose indices count sequences or examples.
+fn drop_rows(model: &Model, items: &[u64], site: Site, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
-    let rows = values.len() / columns.sequences.len().next_multiple_of(model.isa.width);
-    dropout.apply(model.isa, &columns.sequences, rows, values, scratch);
+    let rows = values.len() / items.len().next_multiple_of(model.isa.width);
+    dropout.apply(model.isa, items, rows, values, scratch);
 }
 
 /// The sequences' loss, divided; `set(column, label, value)` receives its gradient.
 pub fn loss(
-    head: Head,
+    (head, added): (Head, usize),
     targets: &Targets,
     sequences: &[Sequence],
     logits: &Logits,
@@ -103,10 +109,10 @@ pub fn loss(
         let logit = |label: usize| logits.get(column, label);
         cross_entropy(logits.labels, logit, class as usize, |label, g| set(column, label, g))
     };
-    let each = sequences.iter().enumerate();
+    let each = sequences.iter().step_by(added).enumerate();
     let sum: f64 = match (head, targets) {
         (Head::Classification, Targets::Classes(classes)) => {
-            each.map(|(column, sequence)| class(column, classes[sequence.index])).sum()
+            each.map(|(column, sequence)| class(column, classes[sequence.example])).sum()
         }
         (Head::Pretraining, Targets::Masked { next, .. }) if next.is_empty() => 0.0,
         (Head::Pretraining, Targets::Masked { next, .. }) => {
@@ -114,7 +120,7 @@ pub fn loss(
         }
         (Head::Regression, Targets::Values(values)) => {
             let one = |(column, sequence): (usize, &Sequence)| {
-                let error = f64::from(logits.get(column, 0)) - f64::from(values[sequence.index]);
+                let error = f64::from(logits.get(column, 0)) - f64::from(values[sequence.example]);
                 set(column, 0, 2.0 * error);
                 error * error
             };
@@ -147,8 +153,11 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let weight = &model.parameters[model.layout.head.weight.clone()];
     let (used, unit) = (head.output_len(), LAYER_UNITS * model.layout.layers.len());
     head.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
-    let pooled = head.input_len();
-    drop_sequences(model, columns, Site::Classifier, &mut work.dropped[..pooled], &mut work.mask);
+    let pooled = panel::panels_len(isa, head.inputs, dense.columns);
+    drop_rows(model, &columns.classified, Site::Classifier, &mut work.dropped[..head.input_len()], &mut work.mask);
+    if columns.added > 1 {
+        repeat_columns(isa, head.inputs, (head.columns, columns.added), &mut work.dropped);
+    }
     to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
     let ranges = [&model.layout.head.weight, &model.layout.head.bias];
     let Some(ranges_of_pooler) = pooler.1 else {
@@ -187,6 +196,12 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let weight = &model.parameters[ranges_of_pooler.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.other_gradient);
     if pooler.0.drops_input {
-        drop_sequences(model, columns, Site::Pooler, &mut work.other_gradient[..dense.input_len()], &mut work.mask);
+        drop_rows(
+            model,
+            &columns.sequences,
+            Site::Pooler,
+            &mut work.other_gradient[..dense.input_len()],
+            &mut work.mask,
+        );
     }
 }

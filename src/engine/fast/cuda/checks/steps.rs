@@ -166,6 +166,7 @@ pub fn batch(lengths: &[usize], targets: Targets) -> Batch {
         input_ids: (0..tokens).map(|at| stream.bits(0, 0, at) % 50).collect(),
         token_type_ids: (0..tokens).map(|at| stream.bits(0, 1, at) % 2).collect(),
         cumulative_lengths: [0].into_iter().chain(ends).collect(),
+        together: 1,
         targets,
     }
 }

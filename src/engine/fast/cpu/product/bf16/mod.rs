@@ -1,17 +1,17 @@
-//! Products of factors rounded to bfloat16 on the matrix unit of newer x86 servers (AMX). Sums are in 32 bits; what lies in
-//! memory, parameters and activations, stays in 32 bits too and is rounded to nearest on its way into tiles.
+//! Products of factors rounded to bfloat16, where the CPU has them: on the matrix unit ([`tiles`]), else on vectors of pairs
+//! ([`vectors`]). Sums are in 32 bits; what lies in memory, parameters and activations, stays in 32 bits too and is rounded
+//! to nearest on its way into tiles.
 //!
 //! A tile of a left factor is 16 rows of 32 contraction steps, one of a right factor 32 steps of 16 columns as 16 rows of
-//! pairs (Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS); both are 1,024 bytes. Four tiles of
-//! sums make 32 rows by one panel.
+//! pairs (Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS); both are 1,024 bytes.
 
 mod pack;
+mod tiles;
+mod vectors;
 
 use super::{Left, Product, Start};
 use crate::engine::fast::cpu::buffer::Buffer;
 use pack::{pack_left, pack_right};
-use std::arch::asm;
-use std::arch::x86_64::__cpuid_count;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -25,32 +25,40 @@ const TILE: usize = SIDE * STEPS / 2;
 /// Most contraction steps of a block.
 const DEPTH: usize = 512;
 
-/// Whether this machine has the unit and the system lets this process use it. Asked once.
+/// `output [32, 32] (+)= left · right` of `chunks` pairs of tiles, the output's rows `row` values apart.
+type Sums = unsafe fn(left: *const f32, right: *const f32, chunks: usize, output: *mut f32, row: usize, add: bool);
+
+/// What computes the sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// The matrix unit.
+    Tiles,
+    /// Vectors of pairs.
+    Vectors,
+}
+
+impl Unit {
+    /// The units of this machine, the faster first. Asked once.
+    fn all() -> &'static [Unit] {
+        static UNITS: OnceLock<Vec<Unit>> = OnceLock::new();
+        let here = |unit: &Unit| match unit {
+            Unit::Tiles => tiles::available(),
+            Unit::Vectors => vectors::available(),
+        };
+        UNITS.get_or_init(|| [Unit::Tiles, Unit::Vectors].into_iter().filter(here).collect())
+    }
+
+    fn sums(self) -> Sums {
+        match self {
+            Unit::Tiles => tiles::sums,
+            Unit::Vectors => vectors::sums,
+        }
+    }
+}
+
+/// Whether this machine has products of factors in bfloat16.
 pub fn available() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| has_unit() && permitted())
-}
-
-fn has_unit() -> bool {
-    const AMX_BF16: u32 = 1 << 22; // in EDX of leaf 7
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512bf16")
-        && __cpuid_count(7, 0).edx & AMX_BF16 != 0
-}
-
-/// Linux gives a process the tiles' state only if it asks (ARCH_REQ_XCOMP_PERM).
-#[cfg(target_os = "linux")]
-fn permitted() -> bool {
-    const REQUEST: libc::c_long = 0x1023;
-    const TILE_DATA: libc::c_long = 18;
-    // SAFETY: the call takes two numbers and changes which state the process may use.
-    unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) == 0 }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn permitted() -> bool {
-    false
+    !Unit::all().is_empty()
 }
 
 /// Both factors of a block, rounded.
@@ -66,14 +74,24 @@ thread_local! {
 
 /// Computes a product whose slices were checked.
 pub fn run(product: Product, exact: bool) {
-    assert!(available(), "bfloat16 products were asked for where there are none");
+    let unit = Unit::all().first().expect("bfloat16 products were asked for where there are none");
+    run_on(*unit, product, exact);
+}
+
+fn run_on(unit: Unit, product: Product, exact: bool) {
     let mut packed = PACKED.take();
+    let mut blocks = Blocks { product, exact, sums: unit.sums() };
     // SAFETY: the machine has the instructions; `Product::check` has compared every slice with the furthest element of any
     // tile.
     unsafe {
-        configure();
-        Blocks { product, exact }.run(&mut packed);
-        asm!("tilerelease", options(nostack, nomem));
+        match unit {
+            Unit::Vectors => blocks.run(&mut packed),
+            Unit::Tiles => {
+                tiles::configure();
+                blocks.run(&mut packed);
+                tiles::release();
+            }
+        }
     }
     PACKED.set(packed);
 }
@@ -101,27 +119,10 @@ pub fn pack(left: Left, m: usize, k: usize, packed: &mut Buffer) {
     }
 }
 
-/// Eight tiles of 16 rows of 64 bytes.
-///
-/// # Safety
-/// The machine has the unit.
-unsafe fn configure() {
-    #[repr(C, align(64))]
-    struct Configuration([u8; 64]);
-    let mut bytes = [0; 64];
-    bytes[0] = 1; // palette
-    for tile in 0..8 {
-        bytes[16 + 2 * tile] = 64; // bytes of a row
-        bytes[48 + tile] = SIDE as u8;
-    }
-    let configuration = Configuration(bytes);
-    // SAFETY: 64 bytes in the form that the instruction wants.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, readonly)) }
-}
-
 struct Blocks<'a> {
     product: Product<'a>,
     exact: bool,
+    sums: Sums,
 }
 
 impl Blocks<'_> {
@@ -186,12 +187,12 @@ impl Blocks<'_> {
             // SAFETY: 32 whole rows lie in the output.
             return unsafe {
                 let output = product.output.as_mut_ptr().add(at);
-                sums(left, right, chunks, output, product.output_row, onto || bias.is_some());
+                (self.sums)(left, right, chunks, output, product.output_row, onto || bias.is_some());
             };
         }
         let mut scratch = Scratch([0.0; 2 * SIDE * STEPS]);
         // SAFETY: the scratch has 32 rows of 32 values.
-        unsafe { sums(left, right, chunks, scratch.0.as_mut_ptr(), STEPS, false) };
+        unsafe { (self.sums)(left, right, chunks, scratch.0.as_mut_ptr(), STEPS, false) };
         for (at, sums) in scratch.0.chunks_exact(STEPS).take(rows.len()).enumerate() {
             let bias = bias.map_or(0.0, |bias| bias[at]);
             for (output, sum) in product.output[row(at)..][..columns].iter_mut().zip(sums) {
@@ -204,54 +205,43 @@ impl Blocks<'_> {
 #[repr(C, align(64))]
 struct Scratch([f32; 2 * SIDE * STEPS]);
 
-/// `output [32, 32] (+)= left · right`, the output's rows `row` values apart.
-///
-/// # Safety
-/// Tiles are configured; the factors have `chunks` pairs of tiles, the output 32 rows.
-unsafe fn sums(left: *const f32, right: *const f32, chunks: usize, output: *mut f32, row: usize, add: bool) {
-    // SAFETY: as above; the instructions read and write nothing else.
-    unsafe {
-        asm!(
-            "test {add:e}, {add:e}",
-            "jz 3f",
-            "tileloadd tmm0, [{upper} + {row}]",
-            "tileloadd tmm1, [{upper} + {row} + 64]",
-            "tileloadd tmm2, [{lower} + {row}]",
-            "tileloadd tmm3, [{lower} + {row} + 64]",
-            "jmp 4f",
-            "3:",
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "4:",
-            "tileloadd tmm4, [{left} + {line}]",
-            "tileloadd tmm6, [{right} + {line}]",
-            "tileloadd tmm7, [{right} + {line} + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm5, [{left} + {line} + 1024]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "add {left}, 2048",
-            "add {right}, 2048",
-            "dec {chunks}",
-            "jnz 4b",
-            "tilestored [{upper} + {row}], tmm0",
-            "tilestored [{upper} + {row} + 64], tmm1",
-            "tilestored [{lower} + {row}], tmm2",
-            "tilestored [{lower} + {row} + 64], tmm3",
-            left = inout(reg) left => _,
-            right = inout(reg) right => _,
-            chunks = inout(reg) chunks => _,
-            upper = in(reg) output,
-            lower = in(reg) output.wrapping_add(SIDE * row),
-            row = in(reg) 4 * row,
-            line = in(reg) 64usize,
-            add = in(reg) u32::from(add),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Small whole numbers are bfloat16, and their sums of products exact in 32 bits: every unit must say the same as whole
+    /// numbers do.
+    #[test]
+    fn every_unit_multiplies_whole_numbers_exactly() {
+        let (m, n, k) = (45, 40_usize, 70);
+        let number = |at: usize, by: usize| (at * by % 17) as i32 - 8;
+        let weight: Vec<f32> = (0..m * k).map(|at| number(at, 5) as f32).collect();
+        let panels = n.div_ceil(STEPS);
+        let column = |at: usize| (at / (k * STEPS) * STEPS + at % STEPS, at / STEPS % k);
+        let x = |column: usize, step: usize| number(column * k + step, 7);
+        let right: Vec<f32> = (0..panels * k * STEPS).map(|at| x(column(at).0, column(at).1) as f32).collect();
+        for unit in Unit::all() {
+            let mut output = vec![1.0; panels * m * STEPS];
+            let product = Product {
+                m,
+                n,
+                k,
+                left: Left::Rows { values: &weight, stride: k },
+                right: &right,
+                right_panel: k * STEPS,
+                start: Start::Output,
+                output: &mut output,
+                output_panel: m * STEPS,
+                output_row: STEPS,
+            };
+            run_on(*unit, product, false);
+            for row in 0..m {
+                for column in 0..n {
+                    let sum: i32 = (0..k).map(|step| number(row * k + step, 5) * x(column, step)).sum();
+                    let found = output[column / STEPS * m * STEPS + row * STEPS + column % STEPS];
+                    assert_eq!(found, (sum + 1) as f32, "{unit:?}: row {row}, column {column}");
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,33 @@
+//! The weights of a run that starts from another task's model (RoBERTa, Section 5.1: RTE, STS-B and MRPC from MNLI).
+
+use super::Pipeline;
+use super::inputs::InputError;
+use super::run::better;
+use crate::plan::Run;
+use crate::record::{Record, Status, Store};
+use std::path::PathBuf;
+
+/// Whose model it is, and the file.
+pub struct Start {
+    /// Id of its run.
+    pub run: String,
+    /// Its weights.
+    pub weights: PathBuf,
+}
+
+/// The best on dev of the runs that are meant; `None` for a run that starts from its checkpoint.
+pub fn find(pipeline: &Pipeline, run: &Run) -> Result<Option<Start>, InputError> {
+    let Some(task) = &run.recipe.start_from else { return Ok(None) };
+    let failed = |reason: String| InputError::Start { task: task.clone(), reason };
+    let store = Store::new(&pipeline.output.records);
+    let records: Vec<Record> = run.start_from.iter().filter_map(|id| store.find(&id.0).ok().flatten()).collect();
+    let best = records.iter().filter(|record| record.status == Status::Finished).fold(None, better);
+    let best = best.ok_or_else(|| failed(format!("none of its {} runs is finished", run.start_from.len())))?;
+    let weights = pipeline.output.runs.join(&best.id).join("model/model.safetensors");
+    if !weights.exists() {
+        let text =
+            format!("run `{}` has no `{}`, expected one kept by `--keep best` or `all`", best.id, weights.display());
+        return Err(failed(text));
+    }
+    Ok(Some(Start { run: best.id.clone(), weights }))
+}
