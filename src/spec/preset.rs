@@ -51,7 +51,7 @@ impl Preset {
         self.own.iter().rev().find(holds).or_else(|| SHARED.iter().find(holds))
     }
 
-    /// Its rows, and before them those of [`SHARED`] that it does not say itself for every task.
+    /// Its rows, and before them those of `SHARED` that it does not say itself for every task.
     pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
         let own = self.own;
         let said = move |field: &str| own.iter().any(|row| row.field == field && row.when == When::Always);
