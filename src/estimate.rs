@@ -4,8 +4,8 @@
 //! size, N heads, L longest sequence, B sequences. Of a frozen encoder with a BiLSTM behind it: n states that are read, F
 //! values of them a token, R units of a direction.
 
-use crate::engine::fast::cpu::MICRO_BATCH;
-use crate::family::{Encoder, EncoderConfig, Parameter, parameters};
+use crate::engine::fast::cpu::{MICRO_BATCH, TEXTS_MICRO_BATCH};
+use crate::family::{Elmo, Encoder, EncoderConfig, Parameter, parameters};
 use crate::plan::EngineKind;
 use crate::task::{FeatureBased, Head, LSTM_LAYERS};
 
@@ -21,6 +21,11 @@ pub struct BatchShape {
 }
 
 impl BatchShape {
+    /// Cells of the padded rectangle.
+    fn cells(&self) -> usize {
+        self.sequences * self.longest
+    }
+
     /// Sequences of equal length.
     pub fn rectangle(sequences: usize, length: usize) -> BatchShape {
         BatchShape { sequences, longest: length, tokens: sequences * length }
@@ -85,14 +90,17 @@ pub fn memory_of(
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let (narrow, gated) = if matches!(config.encoder, Encoder::ModernBert(_)) { (10, 2) } else { (8, 1) };
+    let texts = if let Encoder::Elmo(own) = &config.encoder { Some(own) } else { None };
     let layer = narrow * hidden + gated * wide + config.num_attention_heads;
     let token = match head {
         Head::FeatureBased(how) => 2 * layer + 3 * hidden + wide + bilstm_values(config, how),
+        _ if texts.is_some() => texts.map_or(0, |own| text_values(config, own) / BYTES_OF_A_WORD),
         _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide + next_token_values(config, head),
     };
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
     // Whole sequences make a micro-batch half a sequence more or less.
-    let columns = (MICRO_BATCH.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
+    let micro_batch = if texts.is_some() { TEXTS_MICRO_BATCH } else { MICRO_BATCH };
+    let columns = (micro_batch.min(shape.tokens.div_ceil(workers)) + shape.longest / 2).max(shape.longest);
     let shared = if config.family.shared_layers { layer_parameters(config, head, num_labels) } else { 0 };
     4 * (copies + (workers * (columns * token + shared)) as u64) + PROGRAM
 }
@@ -113,6 +121,15 @@ fn bilstm_values(config: &EncoderConfig, how: FeatureBased) -> usize {
     2 * states + 2 * hidden + LSTM_LAYERS * (2 * 6 + 2) * units + widest + units + 5 * how.outputs()
 }
 
+/// Values a word of `engine/fast/cpu/elmo` and of its BiLSTMs: states and their copy, sums and their gradients, of each layer
+/// what `bilstm_values` counts, and around attention nine arrays of twice its width.
+fn text_values(config: &EncoderConfig, own: &Elmo) -> usize {
+    let (hidden, units) = (config.hidden_size, own.texts.hidden_size);
+    let layers = own.texts.num_layers + usize::from(own.texts.attends());
+    let states = 2 * (config.num_hidden_layers + 1) * hidden + 2 * hidden + own.filter_count() * 3;
+    states + layers * (2 * 6 + 2) * units + (4 * units).max(hidden) + units + 9 * 4 * units
+}
+
 fn layer_parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> usize {
     let of_layers = |parameter: &&Parameter| parameter.path.starts_with("encoder.layer.");
     parameters(config, head, num_labels).iter().filter(of_layers).map(Parameter::len).sum()
@@ -130,8 +147,11 @@ pub fn snapshot_memory(config: &EncoderConfig, head: Head, num_labels: usize) ->
 /// encoder there is one copy, and the graph is the BiLSTM's.
 pub fn reference_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape) -> u64 {
     let copies = parameter_count(config, head, num_labels) + 4 * trained_count(config, head, num_labels);
-    let kept = match head {
-        Head::FeatureBased(how) => layer_values(config, shape) + lstm_graph(how, shape),
+    let kept = match (head, &config.encoder) {
+        (Head::FeatureBased(how), _) => {
+            layer_values(config, shape) + LSTM_LAYERS * lstm_graph(how.lstm_hidden_size, shape.cells())
+        }
+        (_, Encoder::Elmo(own)) => texts_graph(config, own, shape),
         _ => config.num_hidden_layers * layer_values(config, shape) + next_token_graph(config, head, shape),
     };
     let activations = kept as f64 * BACKWARD;
@@ -160,9 +180,21 @@ fn next_token_graph(config: &EncoderConfig, head: Head, shape: &BatchShape) -> u
     if next_token_values(config, head) > 0 { 5 * shape.tokens * config.vocab_size } else { 0 }
 }
 
-/// The same of the BiLSTM, counted off `engine/reference/bilstm.rs`: of each direction of a layer projections `[C, 4 R]`
-/// three times, the gates of each position four times, and 14 arrays of `[C, R]`.
-fn lstm_graph(how: FeatureBased, shape: &BatchShape) -> usize {
-    let cells = shape.sequences * shape.longest;
-    LSTM_LAYERS * 2 * cells * how.lstm_hidden_size * (7 * 4 + 14)
+/// The same of a layer of a BiLSTM, counted off `engine/reference/bilstm.rs`: of each direction projections `[C, 4 R]` three
+/// times, the gates of each position four times, and 14 arrays of `[C, R]`.
+fn lstm_graph(units: usize, cells: usize) -> usize {
+    2 * cells * units * (7 * 4 + 14)
+}
+
+/// Bytes of a word with its share of what marks texts, about: GLUE's English.
+const BYTES_OF_A_WORD: usize = 5;
+
+/// The same of texts over ELMo, whose cells are words, counted off `engine/reference/texts.rs` and `elmo.rs`: the BiLSTMs, ten
+/// arrays of their width and of ELMo's, and beside the graph the widest convolution's windows and what it makes of them.
+fn texts_graph(config: &EncoderConfig, own: &Elmo, shape: &BatchShape) -> usize {
+    let (words, units) = (shape.cells().div_ceil(BYTES_OF_A_WORD), own.texts.hidden_size);
+    let layers = own.texts.num_layers + usize::from(own.texts.attends());
+    let window = |[width, count]: &[usize; 2]| own.max_characters * (width * own.character_size + count);
+    let windows = own.filters.iter().map(window).max().unwrap_or(0);
+    layers * lstm_graph(units, words) + words * (10 * (4 * units + config.hidden_size) + windows)
 }

@@ -10,6 +10,7 @@ pub mod answers;
 mod batch;
 mod byte_pairs;
 mod cache;
+mod characters;
 mod codec;
 mod error;
 mod layout;
@@ -17,6 +18,7 @@ mod letter_pairs;
 mod sequence;
 mod split;
 mod tokenizer;
+mod treebank;
 mod truncate;
 mod windows;
 mod wordpiece;
@@ -24,6 +26,7 @@ mod words;
 
 pub use batch::{Batch, Target, Targets, UNLABELLED};
 pub use cache::{CACHE_FORMAT, cache_key, cached_split};
+pub use characters::Words;
 pub use error::EncodeError;
 pub use layout::{Layout, Slot};
 pub use sequence::Sequence;
@@ -121,7 +124,7 @@ pub struct EncodingCounts {
     pub examples: usize,
     /// Sequences (windows for SQuAD).
     pub sequences: usize,
-    /// Tokens of all sequences, special ones included.
+    /// Tokens of all sequences, special ones included; of ELMo's words the characters.
     pub tokens: u64,
     /// Examples that lost tokens: texts that were cut, for SQuAD questions that were.
     pub truncated: usize,

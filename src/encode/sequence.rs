@@ -30,20 +30,21 @@ impl Sequence {
         let ids = |text| tokenizer.ids(text).map_err(|reason| EncodeError::Text { id: id.to_owned(), reason });
         let first = ids(texts.0)?;
         let second = texts.1.map(ids).transpose()?;
+        let tokens = tokenizer.length(&first);
         let kept = match &second {
-            None => Some((first.len().min(room), 0)),
-            Some(second) => cut.kept(first.len(), second.len(), room),
+            None => Some((tokens.min(room), 0)),
+            Some(second) => cut.kept(tokens, tokenizer.length(second), room),
         };
-        let too_long = || EncodeError::FirstTooLong { id: id.to_owned(), tokens: first.len(), max_seq_length };
+        let too_long = || EncodeError::FirstTooLong { id: id.to_owned(), tokens, max_seq_length };
         Ok(Self::frame(tokenizer, &first, second.as_deref(), kept.ok_or_else(too_long)?))
     }
 
     fn frame(tokenizer: &Tokenizer, first: &[u32], second: Option<&[u32]>, kept: (usize, usize)) -> Sequence {
-        let truncated = kept != (first.len(), second.map_or(0, <[u32]>::len));
-        let first = &first[..kept.0];
+        let truncated = kept != (tokenizer.length(first), second.map_or(0, |second| tokenizer.length(second)));
+        let first = tokenizer.beginning(first, kept.0);
         let (input_ids, token_type_ids) = match second {
             None => tokenizer.layout().assemble(&[first]),
-            Some(second) => tokenizer.layout().assemble(&[first, &second[..kept.1]]),
+            Some(second) => tokenizer.layout().assemble(&[first, tokenizer.beginning(second, kept.1)]),
         };
         Sequence { input_ids, token_type_ids, kept, truncated }
     }

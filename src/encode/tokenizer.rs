@@ -2,12 +2,14 @@
 //!
 //! A saved `tokenizer.json` may carry a truncation and a padding (all-MiniLM-L6-v2's: both to 128). They are switched
 //! off: how long a sequence may be is the recipe's to say, and nothing here pads.
+//!
+//! ELMo has none: its tokens are the bytes of words (`characters`), and lengths count words.
 
 use super::EncodeError;
 use super::layout::Layout;
 use super::wordpiece::{self, TokenizerConfig};
-use super::{byte_pairs, letter_pairs};
-use crate::family::Vocabulary;
+use super::{byte_pairs, characters, letter_pairs};
+use crate::family::{ENDS_TEXT, Vocabulary};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use tokenizers::NormalizerWrapper;
@@ -15,7 +17,8 @@ use tokenizers::NormalizerWrapper;
 /// Text to token ids.
 #[derive(Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    /// None where tokens are the bytes of words.
+    inner: Option<tokenizers::Tokenizer>,
     layout: Layout,
     highest_id: u32,
     spaced: bool,
@@ -54,6 +57,7 @@ impl Tokenizer {
             (Vocabulary::BytePairs, None, Some(files)) => Self::from_merges(files, byte_pairs::build),
             (Vocabulary::LetterPairs, None, Some(files)) => Self::from_merges(files, letter_pairs::build),
             (Vocabulary::LetterPairs, Some(json), _) => Self::from_framed_json(json),
+            (Vocabulary::Characters, _, _) => Ok(Self::of_characters()),
             (Vocabulary::WordPiece, _, _) | (_, Some(_), _) => {
                 Self::from_files(files.tokenizer_json, files.vocab, files.tokenizer_config)
             }
@@ -124,13 +128,18 @@ impl Tokenizer {
         Self::new(inner, vocab, digest.to_vec())
     }
 
+    fn of_characters() -> Tokenizer {
+        let digest = hexadecimal(&Sha256::digest(characters::VERSION));
+        Tokenizer { inner: None, layout: characters::layout(), highest_id: ENDS_TEXT, spaced: false, digest }
+    }
+
     fn new(mut inner: tokenizers::Tokenizer, path: &Path, digest: Vec<u8>) -> Result<Tokenizer, EncodeError> {
         inner.with_truncation(None).map_err(|error| corrupt(path, error.to_string()))?;
         inner.with_padding(None);
         let layout = Layout::probe(&inner).map_err(|reason| corrupt(path, reason))?;
         let highest_id = inner.get_vocab(true).into_values().max().unwrap_or(0);
-        let digest = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut tokenizer = Tokenizer { inner, layout, highest_id, spaced: false, digest };
+        let digest = hexadecimal(&digest);
+        let mut tokenizer = Tokenizer { inner: Some(inner), layout, highest_id, spaced: false, digest };
         let probe = |text| tokenizer.ids(text).map_err(|reason| corrupt(path, reason));
         tokenizer.spaced = probe(" a")? != probe("a")?;
         Ok(tokenizer)
@@ -141,9 +150,13 @@ impl Tokenizer {
         &self.layout
     }
 
-    /// The whole tokenizer as a `tokenizer.json`.
-    pub fn to_json(&self) -> Result<String, String> {
-        self.inner.to_string(true).map_err(|error| error.to_string())
+    /// The whole tokenizer as a `tokenizer.json`; none where nothing needs one.
+    pub fn to_json(&self) -> Result<Option<String>, String> {
+        self.inner.as_ref().map(|inner| inner.to_string(true).map_err(|error| error.to_string())).transpose()
+    }
+
+    fn library(&self) -> Result<&tokenizers::Tokenizer, String> {
+        self.inner.as_ref().ok_or_else(|| "words by their characters have no vocabulary and no offsets".to_owned())
     }
 
     /// Ids that a model needs rows for.
@@ -166,13 +179,13 @@ impl Tokenizer {
 
     /// The id of a token, if the vocabulary has it.
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.inner.as_ref()?.token_to_id(token)
     }
 
     /// Of each id, whether its token goes on with a word (`##…`); as long as the vocabulary.
     pub fn continuations(&self) -> Vec<bool> {
         let mut continues = vec![false; self.highest_id as usize + 1];
-        for (token, id) in self.inner.get_vocab(true) {
+        for (token, id) in self.inner.iter().flat_map(|inner| inner.get_vocab(true)) {
             continues[id as usize] = token.starts_with("##");
         }
         continues
@@ -180,22 +193,40 @@ impl Tokenizer {
 
     /// The token ids of a text, special tokens excluded.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| error.to_string())?;
+        let Some(inner) = &self.inner else { return Ok(characters::ids(text)) };
+        let encoding = inner.encode_fast(text, false).map_err(|error| error.to_string())?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// How long a text is against `max_seq_length`: its tokens, or its words where they are bytes.
+    pub fn length(&self, ids: &[u32]) -> usize {
+        if self.inner.is_some() { ids.len() } else { characters::count(ids) }
+    }
+
+    /// The beginning of a text that is so long.
+    pub fn beginning<'a>(&self, ids: &'a [u32], length: usize) -> &'a [u32] {
+        &ids[..if self.inner.is_some() { length } else { characters::length_of(ids, length) }]
     }
 
     /// The token ids of one word inside a text. Byte pairs tell a word's beginning by the blank before it, which transformers
     /// then puts before every word of a list, the first included (`add_prefix_space`).
     pub fn word_ids(&self, word: &str) -> Result<Vec<u32>, String> {
+        if self.inner.is_none() {
+            return Ok(characters::word_ids(word));
+        }
         if self.spaced { self.ids(&format!(" {word}")) } else { self.ids(word) }
     }
 
     /// The token ids of a text and where each token stands in it, special tokens excluded.
     pub fn tokens(&self, text: &str) -> Result<Tokens, String> {
-        let encoding = self.inner.encode_char_offsets(text, false).map_err(|error| error.to_string())?;
+        let encoding = self.library()?.encode_char_offsets(text, false).map_err(|error| error.to_string())?;
         let offsets = encoding.get_offsets().iter().map(|&(start, end)| (start as u32, end as u32)).collect();
         Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets })
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, EncodeError> {

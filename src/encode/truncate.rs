@@ -3,7 +3,8 @@
 //! Two rules are in use and differ by one token in about a third of the pairs they cut. The released BERT code
 //! (`_truncate_seq_pair`) takes one token at a time off the longer text, off the *second* on a tie. The tokenizers
 //! library (`longest_first`) computes both lengths at once and, when both texts must be cut and the room is odd, gives the
-//! odd token to the longer text, to the *second* on a tie. All counts are in tokens, special tokens excluded.
+//! odd token to the longer text, to the *second* on a tie. GLUE's baselines cut each text by itself. All counts are in tokens,
+//! special tokens excluded; in words where tokens are characters.
 
 use crate::spec::recipe::Truncation;
 
@@ -14,6 +15,8 @@ pub enum Cut {
     LongestFirst,
     /// `_truncate_seq_pair` of the released BERT code.
     ReleasedCode,
+    /// Each text has half of the room, the second the odd token.
+    Halves,
     /// Only the second text is cut; at least one token of it must remain (`only_second` of the tokenizers library).
     OnlySecond,
 }
@@ -23,6 +26,7 @@ impl From<Truncation> for Cut {
         match truncation {
             Truncation::LongestFirst => Cut::LongestFirst,
             Truncation::ReleasedCode => Cut::ReleasedCode,
+            Truncation::Halves => Cut::Halves,
         }
     }
 }
@@ -30,10 +34,11 @@ impl From<Truncation> for Cut {
 impl Cut {
     /// Tokens kept of the two texts so that together they have at most `room`; `None` if the rule forbids the cut needed.
     pub fn kept(self, first: usize, second: usize, room: usize) -> Option<(usize, usize)> {
-        if first + second <= room {
+        if first + second <= room && self != Cut::Halves {
             return Some((first, second));
         }
         match self {
+            Cut::Halves => Some((first.min(room / 2), second.min(room.div_ceil(2)))),
             Cut::LongestFirst => Some(longest_first(first, second, room)),
             Cut::ReleasedCode => Some(released_code(first, second, room)),
             Cut::OnlySecond => (first < room).then(|| (first, room - first)),
@@ -83,6 +88,12 @@ mod tests {
     fn only_the_longer_text_is_cut_while_that_is_enough() {
         assert_eq!(Cut::ReleasedCode.kept(2, 9, 6), Some((2, 4)));
         assert_eq!(Cut::LongestFirst.kept(9, 2, 6), Some((4, 2)));
+    }
+
+    #[test]
+    fn halves_cut_each_text_by_itself() {
+        assert_eq!(Cut::Halves.kept(9, 2, 11), Some((5, 2)));
+        assert_eq!(Cut::Halves.kept(2, 9, 11), Some((2, 6)));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! does not know of padding: hidden states are numbered `token · H + column`, pooled ones by their sequence, or by their
 //! example where its sequences are added or share a mask, attention probabilities
 //! `(query token · N + head) · P + key position`, where P is the model's longest sequence. Embeddings of distances are
-//! numbered within their sequence, `(2 · first token + length - distance) · H + column`. So the same seed gives the
-//! same masks however a step is cut up.
+//! numbered within their sequence, `(2 · first token + length - distance) · H + column`. A word's states have the number of
+//! its last token. So the same seed gives the same masks however a step is cut up.
 
 use super::StepPart;
 use crate::random::{Purpose, Stream};
@@ -29,7 +29,9 @@ pub enum Site {
     Output,
     /// On the pooled output, before the classifier; on every token's state, where a head reads those.
     Classifier,
-    /// On the output of a layer of a BiLSTM, before the next one.
+    /// On what a BiLSTM reads, where that is dropped out once more.
+    LstmInput,
+    /// On the output of a layer of a BiLSTM, before the next one; of a BiLSTM over words, before what follows it.
     LstmOutput(usize),
     /// On what the pooler reads, in families that drop that out too.
     Pooler,
@@ -48,6 +50,7 @@ impl Site {
             Site::AttentionOutput(layer) => 5 + 4 * layer as u32,
             Site::FeedForwardOutput(layer) => 6 + 4 * layer as u32,
             Site::FeedForwardInner(layer) => 7 + 4 * layer as u32,
+            Site::LstmInput => u32::MAX / 2,
             Site::LstmOutput(layer) => u32::MAX - 1 - layer as u32,
         }
     }
@@ -135,7 +138,7 @@ mod tests {
                 Site::LstmOutput(layer),
             ]
         });
-        let others = [Site::Embeddings, Site::Classifier, Site::Pooler, Site::Distances, Site::Output];
+        let others = [Site::Embeddings, Site::Classifier, Site::Pooler, Site::Distances, Site::Output, Site::LstmInput];
         let mut numbers: Vec<u32> = layers.chain(others).map(Site::number).collect();
         let count = numbers.len();
         numbers.sort_unstable();

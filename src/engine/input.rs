@@ -2,14 +2,14 @@
 
 use super::{EngineError, NamedArray};
 use crate::encode::{Batch, Targets, UNLABELLED};
-use crate::family::{EncoderConfig, Parameter};
+use crate::family::{BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, Encoder, EncoderConfig, Parameter};
 use crate::task::Head;
 
 /// Refuses a batch that does not fit the model.
 ///
 /// # Errors
 /// A token, segment or label past the model's (a model without segments reads none), a sequence without tokens or
-/// longer than its positions.
+/// longer than its positions; of a model that reads characters, texts that are not whole.
 pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> Result<(), EngineError> {
     check_ids("token", &batch.input_ids, config.vocab_size)?;
     if config.type_vocab_size > 0 {
@@ -22,11 +22,32 @@ pub fn check_batch(batch: &Batch, config: &EncoderConfig, num_labels: usize) -> 
     if longest > limit {
         return Err(EngineError::Input(format!("a sequence has {longest} tokens, the model's limit is {limit}")));
     }
+    if let Encoder::Elmo(own) = &config.encoder {
+        check_texts(batch, own.texts.count)?;
+    }
     if batch.together == 0 || !batch.len().is_multiple_of(batch.together) {
         let (found, expected) = (batch.len(), batch.together);
         return Err(EngineError::Input(format!("{found} sequences, expected whole examples of {expected}")));
     }
     check_targets(batch, config.vocab_size, num_labels)
+}
+
+/// Each sequence must be so many texts of whole words.
+fn check_texts(batch: &Batch, count: usize) -> Result<(), EngineError> {
+    for bounds in batch.cumulative_lengths.windows(2) {
+        let ids = &batch.input_ids[bounds[0] as usize..bounds[1] as usize];
+        let follows = |pair: &[u32]| match pair[0] {
+            ENDS_TEXT => pair[1] == BEGINS_TEXT,
+            id if id < ENDS_WORD => pair[1] < BEGINS_TEXT,
+            _ => pair[1] != BEGINS_TEXT,
+        };
+        let whole = ids.first() == Some(&BEGINS_TEXT) && ids.last() == Some(&ENDS_TEXT) && ids.windows(2).all(follows);
+        let found = ids.iter().filter(|id| **id == BEGINS_TEXT).count();
+        if !(whole && found == count) {
+            return Err(EngineError::Input(format!("a sequence is not {count} texts of whole words")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a head that reads more layers than the encoder has.

@@ -4,7 +4,7 @@
 //! colons, quotes or `no`. Metric types are the hub's names, values fractions as everywhere.
 
 use super::{ExportInput, config};
-use crate::family::{Baseline, Family};
+use crate::family::{Baseline, Computation, Family};
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
@@ -104,14 +104,10 @@ fn metric(score: &RecordedScore, record: &Record) -> String {
 fn body(input: &ExportInput) -> String {
     let record = input.record;
     let mut text = format!("# {}\n\n", model_name(record));
+    let family = config::family(input.config).ok();
     let _ = writeln!(text, "{} on {} by `repro` {}.\n", made(input), input.task.title, record.provenance.version);
-    text.push_str(
-        &record
-            .recipe
-            .feature_based()
-            .map(|how| what_it_is(how, config::family(input.config).ok()))
-            .unwrap_or_default(),
-    );
+    text.push_str(&record.recipe.feature_based().map(|how| what_it_is(how, family)).unwrap_or_default());
+    text.push_str(if reads_characters(input) { TEXTS_OVER_ELMO } else { "" });
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
     text.push_str("\n## What these numbers are\n\n");
@@ -132,9 +128,16 @@ fn made(input: &ExportInput) -> String {
         Some(Baseline::BagOfWords) => {
             format!("A bag of words, a baseline over the word pieces of `{checkpoint}`, trained")
         }
-        None if input.head().freezes_encoder() => format!("`{checkpoint}` frozen, with a BiLSTM trained"),
+        None if input.head().freezes_encoder() || reads_characters(input) => {
+            format!("`{checkpoint}` frozen, with a BiLSTM trained")
+        }
         None => format!("`{checkpoint}` fine-tuned"),
     }
+}
+
+/// Whether it is ELMo under a sentence encoder.
+fn reads_characters(input: &ExportInput) -> bool {
+    config::family(input.config).is_ok_and(|family| family.computation == Computation::Elmo)
 }
 
 /// What to build around the tensors, for a model that `transformers` has no class for.
@@ -167,6 +170,13 @@ fn what_it_is(how: FeatureBased, family: Option<&Family>) -> String {
         outputs = how.outputs(),
     )
 }
+
+const TEXTS_OVER_ELMO: &str = "**`transformers` has no class for this model**: the sentence encoder of GLUE's baselines \
+    over a frozen ELMo, whose arrays (`elmo.*`) are those of the published `weights.hdf5` with `.` for `/`. Around it, with \
+    PyTorch's names: `mix.*` sums the states of a word (softmax of the weights, times the scale), `lstm.*` is a BiLSTM, of two \
+    texts `attended.*` a second one over each word's state and what it attends to in the other text, and `classifier*` reads \
+    the maxima over words, of two texts `[u; v; |u - v|; u v]`. Formula by formula: `repro`'s \
+    `src/engine/reference/texts.rs`.\n\n";
 
 fn row(score: &RecordedScore) -> String {
     let value = score.value.map_or("undefined".to_string(), |value| format!("{value:.4}"));

@@ -15,7 +15,7 @@ pub fn family(config: &Map<String, Value>) -> Result<&'static Family, ExportErro
     family::find(found).ok_or_else(|| ExportError::ModelType { found: found.to_string(), expected: expected() })
 }
 
-/// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM or is a baseline.
+/// The class of `transformers` that has this head: `BertForSequenceClassification`. None has a BiLSTM, is ELMo or a baseline.
 pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<String>, ExportError> {
     let family = family(config)?;
     let class = family.class;
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(
             error.unwrap_err().to_string(),
             "`model_type` is `llama`, expected one of `bert`, `roberta`, `xlm-roberta`, `distilbert`, `electra`, `albert`, \
-             `openai-gpt`, `modernbert`, `xlnet`, `majority`, `bag-of-words`"
+             `openai-gpt`, `modernbert`, `xlnet`, `elmo`, `majority`, `bag-of-words`"
         );
     }
 }

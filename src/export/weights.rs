@@ -37,7 +37,7 @@ fn hugging_face_name(name: &str, family: &Family) -> String {
 }
 
 /// Holds the head and the word embeddings against the config; `transformers` would fill a missing head with random
-/// numbers and only warn. A baseline is no class of it.
+/// numbers and only warn. A family without classes has nobody who would.
 pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task, head: Head) -> Result<(), ExportError> {
     let family = config::family(config)?;
     if family.class.is_empty() {

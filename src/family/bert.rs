@@ -39,6 +39,7 @@ pub const BERT: Family = Family {
     shared_layers: false,
     pooler: POOLER,
     choice_pooler: POOLER,
+    regression_is_pooled: true,
     tokens_are_pooled: false,
     dropouts: ByHead {
         sequence: Some(CLASSIFIER_DROPOUT),

@@ -2,7 +2,7 @@
 //! error, never ignored. Fields keep Hugging Face's names.
 
 use super::fields::Fields;
-use super::{ByHead, FAMILIES, Family, ModernBert, Projection};
+use super::{ByHead, Elmo, FAMILIES, Family, ModernBert, Projection};
 use crate::task::Head;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
@@ -29,6 +29,8 @@ pub enum Encoder {
     ModernBert(ModernBert),
     /// XLNet's.
     Xlnet,
+    /// ELMo's.
+    Elmo(Elmo),
     /// None: the word embeddings themselves.
     Words,
     /// None, nor anything else.
@@ -44,6 +46,8 @@ pub enum Read {
     Last,
     /// The mean of its tokens.
     Mean,
+    /// The words of its texts.
+    Words,
     /// The means u and v of its two texts' tokens, special ones left out, as `[u; v; |u - v|; u * v]`.
     Compared,
 }
@@ -139,7 +143,7 @@ impl EncoderConfig {
         }
         // Rotary positions turn pairs of a head's values, relative ones are half sines and half cosines.
         let paired = match self.encoder {
-            Encoder::PostNorm | Encoder::Words | Encoder::Constant => 2,
+            Encoder::PostNorm | Encoder::Elmo(_) | Encoder::Words | Encoder::Constant => 2,
             Encoder::ModernBert(_) => self.hidden_size / self.num_attention_heads,
             Encoder::Xlnet => self.hidden_size,
         };
@@ -204,18 +208,23 @@ impl EncoderConfig {
             Encoder::PostNorm if self.causal => Read::Last,
             Encoder::PostNorm | Encoder::Constant => Read::First,
             Encoder::Words => Read::Compared,
+            Encoder::Elmo(_) => Read::Words,
         }
     }
 
     /// Values of what a sequence head reads.
     pub fn read_size(&self) -> usize {
-        if self.read() == Read::Compared { 4 * self.hidden_size } else { self.hidden_size }
+        match &self.encoder {
+            Encoder::Words => 4 * self.hidden_size,
+            Encoder::Elmo(own) => own.texts.read_size(),
+            _ => self.hidden_size,
+        }
     }
 
     /// Dropout inside the feed-forward block.
     pub fn inner_dropout(&self) -> f64 {
         match &self.encoder {
-            Encoder::PostNorm | Encoder::Words | Encoder::Constant => 0.0,
+            Encoder::PostNorm | Encoder::Elmo(_) | Encoder::Words | Encoder::Constant => 0.0,
             Encoder::ModernBert(own) => own.mlp_dropout,
             Encoder::Xlnet => self.hidden_dropout_prob,
         }
@@ -229,6 +238,12 @@ impl EncoderConfig {
     /// Whether the pooler has a bias.
     pub fn pooler_bias(&self) -> bool {
         if let Encoder::ModernBert(own) = &self.encoder { own.classifier_bias } else { true }
+    }
+
+    /// Outputs and inputs of the pooler.
+    pub fn pooler_shape(&self) -> [usize; 2] {
+        let outputs = if let Encoder::Elmo(own) = &self.encoder { own.texts.classifier_size } else { self.hidden_size };
+        [outputs, self.read_size()]
     }
 
     /// Whether LayerNorm has a summand.
@@ -295,7 +310,7 @@ mod tests {
         assert_eq!(
             error("\"bert\"", "\"t5\""),
             "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert, openai-gpt, \
-             modernbert, xlnet, majority, bag-of-words"
+             modernbert, xlnet, elmo, majority, bag-of-words"
         );
     }
 

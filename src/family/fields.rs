@@ -59,7 +59,7 @@ const FIXED: &[(&str, &str)] = &[
 ];
 
 /// Positions of a model that has no longest sequence.
-const UNLIMITED: usize = 1 << 20;
+pub const UNLIMITED: usize = 1 << 20;
 
 /// The object being read, and which of its fields have been asked for. Fields are asked for by BERT's names.
 pub struct Fields<'a> {
@@ -79,8 +79,10 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// Anything missing, of another type or out of range.
     pub fn config(&mut self) -> Result<EncoderConfig, ConfigError> {
-        if matches!(self.family.computation, Computation::Words | Computation::Constant) {
-            return self.without_layers();
+        match self.family.computation {
+            Computation::Words | Computation::Constant => return self.without_layers(),
+            Computation::Elmo => return self.elmo(),
+            _ => {}
         }
         let (family, hidden_size) = (self.family, self.count("hidden_size")?);
         let hidden_dropout_prob = self.fraction("hidden_dropout_prob")?;
@@ -154,7 +156,8 @@ impl<'a> Fields<'a> {
     fn encoder(&mut self) -> Result<Encoder, ConfigError> {
         let (layers, heads) = (self.count("num_hidden_layers")?, self.count("num_attention_heads")?);
         Ok(match self.family.computation {
-            Computation::PostNorm => Encoder::PostNorm,
+            // ELMo's config is read apart.
+            Computation::PostNorm | Computation::Elmo => Encoder::PostNorm,
             Computation::ModernBert => Encoder::ModernBert(self.modernbert(layers)?),
             Computation::Xlnet => {
                 let size = self.count("hidden_size")? / heads;
@@ -171,6 +174,15 @@ impl<'a> Fields<'a> {
         let field = self.family.field(field);
         self.seen.push(field);
         self.object.get(field)
+    }
+
+    /// The fields of a field.
+    ///
+    /// # Errors
+    /// It is no object.
+    pub fn object(&mut self, field: &'static str) -> Result<Fields<'a>, ConfigError> {
+        let object = self.get(field).and_then(Value::as_object);
+        object.map(|object| Fields::new(object, self.family)).ok_or_else(|| self.wrong(field, "an object"))
     }
 
     /// What is wrong with a field.
@@ -228,7 +240,8 @@ impl<'a> Fields<'a> {
         found.map(|(_, meaning)| *meaning).ok_or_else(|| self.wrong("hidden_act", activations.expected))
     }
 
-    fn labels(&mut self) -> Vec<String> {
+    /// Label names in order.
+    pub fn labels(&mut self) -> Vec<String> {
         let Some(Value::Object(names)) = self.get("id2label") else { return Vec::new() };
         let name = |index: usize| names.get(&index.to_string()).and_then(Value::as_str).map(String::from);
         (0..names.len()).map_while(name).collect()

@@ -1,6 +1,7 @@
 //! Families of encoders: what differs between them, as data.
 //!
-//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own, baselines none. A family
+//! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own, one has none of
+//! attention, baselines have none at all. A family
 //! says how its config fields and tensors are called, what its embeddings are made of, whether its layers share their
 //! parameters, and what stands between the encoder and the classifier. Everything is said against `bert::BERT`: parts
 //! that agree with it are taken over from there. How the numbers are computed is the engines' business.
@@ -14,6 +15,7 @@ mod by_head;
 mod config;
 mod distilbert;
 mod electra;
+mod elmo;
 mod fields;
 mod gpt;
 mod modernbert;
@@ -26,6 +28,7 @@ use crate::task::Head;
 pub use baseline::Baseline;
 pub use by_head::ByHead;
 pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
+pub use elmo::{BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, Elmo, PADDING_CHARACTER, Texts, language_model_cell};
 pub use modernbert::{ModernBert, Rotary};
 pub use parameters::{DIRECTIONS, Initial, Parameter, last_layer, parameters};
 
@@ -40,6 +43,7 @@ pub const FAMILIES: &[Family] = &[
     gpt::OPENAI_GPT,
     modernbert::MODERNBERT,
     xlnet::XLNET,
+    elmo::ELMO,
     baseline::MAJORITY,
     baseline::BAG_OF_WORDS,
 ];
@@ -101,6 +105,8 @@ pub struct Family {
     pub pooler: Pooler,
     /// The same where one of several sequences is chosen.
     pub choice_pooler: Pooler,
+    /// Whether a head that predicts a number has the pooler; one of classes always does.
+    pub regression_is_pooled: bool,
     /// Whether heads of every token have the pooler too.
     pub tokens_are_pooled: bool,
     /// Dropout before each head's last layer; none, no dropout.
@@ -122,6 +128,8 @@ pub enum Computation {
     ModernBert,
     /// XLNet's: BERT's blocks with relative attention.
     Xlnet,
+    /// ELMo's: convolutions over characters and LSTMs, all frozen, and BiLSTMs over them.
+    Elmo,
     /// No layers: a head over the word embeddings.
     Words,
     /// Nothing of a sequence: an answer that is always the same.
@@ -188,6 +196,8 @@ pub enum Vocabulary {
     BytePairs,
     /// `vocab.json` and `merges.txt`: pairs of letters that end in `</w>`, as GPT has them.
     LetterPairs,
+    /// Nothing, and nothing is read: words are their characters.
+    Characters,
     /// Nothing: only `tokenizer.json` will do.
     None,
 }
@@ -209,13 +219,17 @@ impl Family {
         match head {
             Head::Choice => Some(&self.choice_pooler),
             Head::FeatureBased(_) => None,
+            Head::Regression if !self.regression_is_pooled => None,
             head => (head.pools() || self.tokens_are_pooled).then_some(&self.pooler),
         }
     }
 
-    /// Whether there is a class of transformers with this head.
+    /// Whether a model of it has this head: with a class of transformers, or as a BiLSTM of ours over its states.
     pub fn has(&self, head: Head) -> bool {
-        !self.lacks.contains(&head)
+        match head {
+            Head::FeatureBased(_) => self.computation != Computation::Elmo,
+            head => !self.lacks.contains(&head),
+        }
     }
 
     /// Whether a head's last layer has a bias.

@@ -16,7 +16,7 @@ pub enum Initial {
     Zero,
     /// Ones: LayerNorm's weight.
     One,
-    /// Uniform in ±1/√n: PyTorch's LSTM of n units, word vectors of n values.
+    /// Uniform in ±1/√n: PyTorch's LSTM of n units and its dense layer of n inputs, word vectors of n values.
     Uniform(usize),
 }
 
@@ -35,7 +35,7 @@ pub struct Parameter {
     pub initial: Initial,
     /// Whether it belongs to the head, which a pretrained checkpoint does not have.
     pub head: bool,
-    /// Whether it is carried along as it is: nothing that is computed here reads it, or nothing trains it.
+    /// Whether it stays as it is under every head: nothing that is computed here reads it, or nothing trains it.
     pub frozen: bool,
     /// Share of the learning rate that it moves at.
     pub rate_share: f64,
@@ -47,9 +47,9 @@ impl Parameter {
         !self.frozen && !self.path.contains("bias") && !self.path.contains("LayerNorm")
     }
 
-    /// Whether it is trained under a head: of a frozen encoder, none is. What is carried along counts, with a gradient of zero.
+    /// Whether it is trained under a head: of a frozen encoder, none is.
     pub fn is_trained(&self, head: Head) -> bool {
-        self.head || !head.freezes_encoder()
+        !self.frozen && (self.head || !head.freezes_encoder())
     }
 
     fn turn_over(&mut self) {
@@ -85,19 +85,23 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
         Encoder::PostNorm => list.post_norm(config),
         Encoder::ModernBert(own) => list.modernbert(config, own),
         Encoder::Xlnet => list.xlnet(config),
+        Encoder::Elmo(own) => {
+            list.elmo(config, own);
+            list.of_the_head(|list| list.texts(config, &own.texts));
+        }
         Encoder::Words => list.words(config),
         Encoder::Constant => return list.constant(num_labels),
     }
-    let hidden = config.hidden_size;
+    let [pooled, mut inputs] = config.pooler_shape();
     if let Some((pooler, path)) = config.family.pooler(head).and_then(|pooler| pooler.path.map(|path| (pooler, path))) {
-        list.beside("pooler.dense", path, !pooler.pretrained, [hidden, config.read_size()]);
+        list.beside("pooler.dense", path, !pooler.pretrained, [pooled, inputs]);
+        inputs = pooled;
         list.unless(config.pooler_bias());
         if let Some(norm) = pooler.norm {
-            list.norm_beside("pooler.LayerNorm", norm, hidden);
+            list.norm_beside("pooler.LayerNorm", norm, pooled);
             list.unless(config.norm_bias());
         }
     }
-    let mut inputs = hidden;
     match head {
         Head::Pretraining => list.of_the_head(|list| list.masked_words(config)),
         Head::FeatureBased(how) => {
@@ -108,6 +112,9 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
     }
     list.beside(last_layer(head), config.family.classifier(head), true, [num_labels, inputs]);
     list.unless(config.family.classifier_bias(head));
+    if let Encoder::Elmo(_) = config.encoder {
+        list.begin_as_in_pytorch(&["pooler.dense", last_layer(head)]);
+    }
     list.all.iter_mut().for_each(|one| one.rate_share = config.rate_share(&one.path));
     list.all
 }
@@ -218,6 +225,18 @@ impl List {
         }
     }
 
+    /// Dense layers begin as `torch.nn.Linear`, their biases too: uniform in ±1/√in.
+    fn begin_as_in_pytorch(&mut self, layers: &[&str]) {
+        for layer in layers {
+            let of_layer = |one: &&mut Parameter| one.path.rsplit_once('.').is_some_and(|(path, _)| path == *layer);
+            let mut inputs = 1;
+            for parameter in self.all.iter_mut().filter(of_layer) {
+                inputs = parameter.shape.get(1).copied().unwrap_or(inputs);
+                parameter.initial = Initial::Uniform(inputs);
+            }
+        }
+    }
+
     /// Parameters of the head, whose names are their paths.
     fn of_the_head(&mut self, parameters: impl FnOnce(&mut List)) {
         let first = self.all.len();
@@ -231,23 +250,29 @@ impl List {
     fn feature_based(&mut self, config: &EncoderConfig, how: FeatureBased) {
         let (layers, hidden) = (config.num_hidden_layers, config.hidden_size);
         if how.kind.is_weighted() {
-            self.push("mix.weights", &[how.kind.states(layers).len()], Initial::Zero);
-            // γ; not called gamma, which is how old checkpoints spell LayerNorm's weight.
-            self.push("mix.scale", &[1], Initial::One);
+            self.mix(how.kind.states(layers).len());
         }
         for layer in 0..LSTM_LAYERS {
-            let inputs = how.inputs(layer, layers, hidden);
-            DIRECTIONS.iter().for_each(|direction| self.lstm(&format!("l{layer}{direction}"), inputs, how));
+            self.bilstm_layer("lstm", layer, how.inputs(layer, layers, hidden), how.lstm_hidden_size);
         }
     }
 
-    /// One direction of a layer, named and begun as PyTorch's; rows are those of the gates i, f, g and o.
-    fn lstm(&mut self, which: &str, inputs: usize, how: FeatureBased) {
-        let (units, initial) = (how.lstm_hidden_size, Initial::Uniform(how.lstm_hidden_size));
-        self.push(&format!("lstm.weight_ih_{which}"), &[4 * units, inputs], initial);
-        self.push(&format!("lstm.weight_hh_{which}"), &[4 * units, units], initial);
-        self.push(&format!("lstm.bias_ih_{which}"), &[4 * units], initial);
-        self.push(&format!("lstm.bias_hh_{which}"), &[4 * units], initial);
+    /// A weighted sum of so many states.
+    pub fn mix(&mut self, states: usize) {
+        self.push("mix.weights", &[states], Initial::Zero);
+        // γ; not called gamma, which is how old checkpoints spell LayerNorm's weight.
+        self.push("mix.scale", &[1], Initial::One);
+    }
+
+    /// A layer of a BiLSTM, named and begun as PyTorch's; rows are those of the gates i, f, g and o.
+    pub fn bilstm_layer(&mut self, path: &str, layer: usize, inputs: usize, units: usize) {
+        let initial = Initial::Uniform(units);
+        for which in DIRECTIONS.map(|direction| format!("l{layer}{direction}")) {
+            self.push(&format!("{path}.weight_ih_{which}"), &[4 * units, inputs], initial);
+            self.push(&format!("{path}.weight_hh_{which}"), &[4 * units, units], initial);
+            self.push(&format!("{path}.bias_ih_{which}"), &[4 * units], initial);
+            self.push(&format!("{path}.bias_hh_{which}"), &[4 * units], initial);
+        }
     }
 
     /// The head of masked words, named as in BERT.

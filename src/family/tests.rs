@@ -5,7 +5,7 @@ use super::*;
 use crate::task::Head;
 
 /// The released `config.json` of `owner/name`, whole.
-const RELEASED: [(&str, &str); 11] = [
+const RELEASED: [(&str, &str); 12] = [
     (
         "FacebookAI/roberta-base",
         r#"{"architectures": ["RobertaForMaskedLM"], "attention_probs_dropout_prob": 0.1, "bos_token_id": 0,
@@ -91,6 +91,14 @@ const RELEASED: [(&str, &str); 11] = [
         "task_specific_params": {"text-generation": {"do_sample": true, "max_length": 250}}, "untie_r": true,
         "vocab_size": 32000}"#,
     ),
+    (
+        "(scripts/elmo.py)",
+        r#"{"model_type": "elmo", "lstm": {"use_skip_connections": true, "projection_dim": 512, "cell_clip": 3, "proj_clip": 3,
+        "dim": 4096, "n_layers": 2}, "char_cnn": {"activation": "relu", "filters": [[1, 32], [2, 32], [3, 64], [4, 128],
+        [5, 256], [6, 512], [7, 1024]], "n_highway": 2, "embedding": {"dim": 16}, "n_characters": 262,
+        "max_characters_per_token": 50}, "text_hidden_size": 1500, "text_num_layers": 2, "text_attention": true,
+        "classifier_hidden_size": 512, "dropout": 0.2, "elmo_dropout": 0.5}"#,
+    ),
     ("a constant", r#"{"model_type": "majority", "vocab_size": 7}"#),
     ("word vectors", r#"{"model_type": "bag-of-words", "vocab_size": 7, "hidden_size": 4, "dropout": 0.1}"#),
 ];
@@ -106,10 +114,12 @@ fn changed(name: &str, from: &str, to: &str) -> String {
     EncoderConfig::parse(&text.replace(from, to)).unwrap_err().to_string()
 }
 
-/// As transformers 5.24 counts those of each `...ForSequenceClassification` with two labels.
+/// As transformers 5.24 counts those of each `...ForSequenceClassification` with two labels. ELMo (published: 93.6 million) by
+/// hand: 4,176 of characters, 199,168 of filters, 16,785,408 of highways, 1,049,088 and 4 · 18,890,752 of LSTMs, and of one
+/// text 4 of the mix, 30,312,000 and 54,024,000 of the BiLSTM, 1,536,512 and 1,026 of the classifier.
 #[test]
 fn released_configs_have_the_published_number_of_parameters() {
-    let others = [116_536_320, 149_606_402, 117_310_466];
+    let others = [116_536_320, 149_606_402, 117_310_466, 179_474_390];
     let berts = [124_647_170, 278_045_186, 66_955_010, 13_549_314, 11_685_122, 4_386_178];
     let sizes = berts.into_iter().chain(others);
     for ((name, _), expected) in RELEASED.iter().zip(sizes) {
@@ -198,6 +208,20 @@ fn layers_that_differ_are_read_from_the_config() {
 }
 
 #[test]
+fn texts_over_elmo_are_what_the_task_has() {
+    let shapes = |task: &str| {
+        let task = crate::task::find(task).unwrap();
+        let config = released("(scripts/elmo.py)").for_task(task);
+        let all = parameters(&config, task.head, task.num_labels());
+        let of = |path: &str| all.iter().find(|one| one.path == path).map(|one| one.shape.clone());
+        ["attended.weight_ih_l0", "pooler.dense.weight", "classifier.weight"].map(of)
+    };
+    assert_eq!(shapes("sst2"), [None, Some(vec![512, 3000]), Some(vec![2, 512])]);
+    assert_eq!(shapes("mnli"), [Some(vec![6000, 6000]), Some(vec![512, 12_000]), Some(vec![3, 512])]);
+    assert_eq!(shapes("stsb"), [Some(vec![6000, 6000]), None, Some(vec![1, 12_000])]);
+}
+
+#[test]
 fn a_vocabulary_grows_by_its_familys_tokens_only() {
     let grown = |name: &str, ids: usize| {
         let mut config = released(name);
@@ -226,6 +250,17 @@ fn what_other_layers_cannot_do_is_refused() {
     assert_eq!(size, "config.json: `d_head` is 32, expected `d_model` / `n_head`");
     let clamped = changed(xlnet, "\"clamp_len\": -1", "\"clamp_len\": 100");
     assert_eq!(clamped, "config.json: `clamp_len` is 100, expected -1");
+    let elmo = "(scripts/elmo.py)";
+    let skips = changed(elmo, "connections\": true", "connections\": false");
+    assert_eq!(skips, "config.json: `use_skip_connections` is false, expected `true`");
+    let tanh = changed(elmo, "\"relu\"", "\"tanh\"");
+    assert_eq!(tanh, "config.json: `activation` is \"tanh\", expected \"relu\"");
+    let room = changed(elmo, "token\": 50", "token\": 2");
+    assert_eq!(room, "config.json: `max_characters_per_token` is 2, expected a whole number above 2");
+    let wide = changed(elmo, "[7, 1024]", "[51, 1024]");
+    assert!(wide.contains("expected pairs of a width, at most `max_characters_per_token`"), "{wide}");
+    let unknown = changed(elmo, "\"dim\": 16", "\"dim\": 16, \"norm\": 1").replace('`', "");
+    assert!(unknown.contains("unknown field norm"), "{unknown}");
     let swish = changed("openai-community/openai-gpt", "\"gelu\"", "\"swish\"");
     assert_eq!(swish, "config.json: `afn` is \"swish\", expected `gelu` or `relu`");
 }

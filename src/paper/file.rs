@@ -146,7 +146,7 @@ pub enum ModelMatch {
 pub struct Row {
     /// Third part of every reference.
     pub system: String,
-    /// Name on the hub.
+    /// Name on the hub, or the folder that an experiment tells how to make of another download.
     pub model_key: Option<String>,
     /// How near that download is.
     pub model_match: Option<ModelMatch>,

@@ -157,7 +157,7 @@ impl<'a> Inputs<'a> {
         let splits = located.into_iter().map(read).collect::<Result<_, _>>()?;
         let own_tokenizer =
             (config.family.new_tokens > 0 || baseline.is_some()).then(|| tokenizer.to_json()).transpose();
-        let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?;
+        let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?.flatten();
         Ok(Prepared { config, config_text, own_tokenizer, checkpoint, splits, files })
     }
 
@@ -285,5 +285,5 @@ fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, Str
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
     let config = config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
     let (auxiliary_lm, layerwise_lr_decay) = (run.recipe.auxiliary_lm, run.recipe.layerwise_lr_decay);
-    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, ..config }, text))
+    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, ..config }.for_task(run.task), text))
 }

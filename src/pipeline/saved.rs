@@ -142,7 +142,7 @@ impl Saved {
         let path = self.files.config.path.clone();
         let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
         let name = self.run.checkpoint.name.clone();
-        let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
+        let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?.for_task(task);
         let parameters = parameters(&config, self.run.head(), task.num_labels());
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;

@@ -89,6 +89,13 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if recipe.early_stopping > 0 && recipe.evaluate == crate::spec::recipe::Evaluate::AtEnd {
         return impossible("`early_stopping` needs evaluations before the end, found `evaluate: at-end`".into());
     }
+    if recipe.plateau_factor < 1.0 && recipe.evaluate == crate::spec::recipe::Evaluate::AtEnd {
+        return impossible("`plateau_factor` needs evaluations before the end, found `evaluate: at-end`".into());
+    }
+    if recipe.min_learning_rate >= recipe.learning_rate {
+        let (least, rate) = (recipe.min_learning_rate, recipe.learning_rate);
+        return impossible(format!("`min_learning_rate` is {least:e}, expected less than `learning_rate` ({rate:e})"));
+    }
     if let Some(name) = recipe.start_from.as_deref().filter(|name| *name == task.name) {
         return impossible(format!("`start_from` is `{name}`, expected another task than its own"));
     }

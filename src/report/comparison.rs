@@ -184,6 +184,11 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
     if repository != group.task.dataset.repository && repository != "folder" {
         reasons.push(format!("rows from `{repository}`"));
     }
+    let size = group.system.metric_batch_size;
+    if size > 0 && group.task.metrics.iter().any(|metric| metric.is_coefficient()) {
+        // Nothing that a split has, whoever else averaged so.
+        reasons.push(format!("coefficients are means over batches of {size} examples"));
+    }
     if group.system.untrained {
         reasons.push("random weights, nothing pretrained".into());
         subtractable = false;

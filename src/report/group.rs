@@ -26,6 +26,8 @@ pub struct System {
     pub start_from: Option<String>,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
+    /// Examples of the batches that coefficients are averaged over; 0 for whole splits.
+    pub metric_batch_size: usize,
     /// `--limit`.
     pub limit: Option<usize>,
     /// Engine and arithmetic: `reference f32`.
@@ -41,6 +43,7 @@ impl System {
             baseline: record.baseline,
             start_from: record.recipe.start_from.clone(),
             features: record.recipe.feature_based(),
+            metric_batch_size: record.recipe.metric_batch_size,
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
         }
@@ -58,7 +61,11 @@ impl System {
         let start = self.start_from.as_ref().map(|task| format!(", from {task}")).unwrap_or_default();
         let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
         let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
-        format!("{}{untrained}{baseline}{start}{features}{limit}", self.checkpoint)
+        let batches = match self.metric_batch_size {
+            0 => String::new(),
+            size => format!(", coefficients over batches of {size}"),
+        };
+        format!("{}{untrained}{baseline}{start}{features}{batches}{limit}", self.checkpoint)
     }
 }
 

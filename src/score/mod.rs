@@ -62,6 +62,13 @@ impl Metric {
     }
 }
 
+impl Metric {
+    /// Whether it is a coefficient of a whole set of pairs, which means over parts of the set are not.
+    pub fn is_coefficient(self) -> bool {
+        matches!(self, Metric::Matthews | Metric::Pearson | Metric::Spearman)
+    }
+}
+
 /// The scores of one split, in the task's order, as fractions; `None` where a metric is undefined (a correlation with a
 /// constant side).
 pub type Scores = Vec<(Metric, Option<f64>)>;

@@ -2,9 +2,9 @@
 //!
 //! `bert-code` is what the released code does, `stable` the recipe of Mosbach et al. (2021) and Zhang et al. (2021)
 //! against collapsed runs, `hf-default` what Hugging Face's example scripts do when nothing is asked, `roberta` that of
-//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1. They differ where scores do: bias correction,
-//! epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts. A row holds for every task
-//! unless it says otherwise; of the rows of a field that hold, the last wins.
+//! RoBERTa's Tables 9 and 10, `openai-gpt` that of GPT's Section 4.1, `glue-baselines` that of GLUE's Section 5. They differ
+//! where scores do: bias correction, epsilon, decay, warm-up, where the decay of the rate begins, what `doc_stride` counts. A
+//! row holds for every task unless it says otherwise; of the rows of a field that hold, the last wins.
 
 use super::setting::Setting::{self, Checkpoint, Flag, Nothing, Real, Same, Whole, Word};
 use crate::task::{Head, Task};
@@ -51,7 +51,7 @@ impl Preset {
         self.own.iter().rev().find(holds).or_else(|| SHARED.iter().find(holds))
     }
 
-    /// Its rows, and before them those of [`SHARED`] that it does not say itself for every task.
+    /// Its rows, and before them those of `SHARED` that it does not say itself for every task.
     pub fn rows(&self) -> impl Iterator<Item = &'static Row> {
         let own = self.own;
         let said = move |field: &str| own.iter().any(|row| row.field == field && row.when == When::Always);
@@ -99,6 +99,9 @@ const FAIRSEQ: &str = "fairseq examples/roberta/README.glue.md";
 const GPT: &str = "GPT §4.1";
 const GPT_SIMILARITY: &str = "GPT §3.3, similarity";
 const TRAIN: &str = "finetune-transformer-lm train.py";
+const GLUE: &str = "GLUE §5";
+const GLUE_TRAINER: &str = "GLUE-baselines trainer.py";
+const GLUE_SCRIPT: &str = "GLUE-baselines run_stuff.sh";
 const OURS: &str = "this program";
 const FEATURE_BASED: &str = "BERT §5.3, beside `features` only; in each direction";
 
@@ -129,6 +132,11 @@ pub const PRESETS: &[Preset] = &[
         about: "GPT's Sections 3.3 and 4.1 and its released code: next tokens learned beside the head, pairs in both orders",
         own: OPENAI_GPT,
     },
+    Preset {
+        name: "glue-baselines",
+        about: "GLUE's Section 5: Adam at 1e-4, a fifth of the rate after every epoch that is not better, the best on dev kept",
+        own: GLUE_BASELINES,
+    },
 ];
 
 /// What no recipe that a preset stands for has a word on.
@@ -137,6 +145,9 @@ const SHARED: &[Row] = &[
     row("context_sentences", Whole(0), OURS),
     row("features", Nothing, OURS),
     row("lstm_hidden_size", Whole(768), FEATURE_BASED),
+    row("plateau_factor", Real(1.0), OURS),
+    row("min_learning_rate", Real(0.0), OURS),
+    row("metric_batch_size", Whole(0), OURS),
     row("start_from", Nothing, OURS),
     row("layerwise_lr_decay", Real(1.0), OURS),
     row("auxiliary_lm", Real(0.0), OURS),
@@ -332,6 +343,46 @@ const OPENAI_GPT: &[Row] = &[
     row("early_stopping", Whole(0), TRAIN),
     row("keep_weights", Word("best-on-dev"), TRAIN),
     spans("keep_weights", Word("last"), OURS),
+    row("snapshot_steps", Whole(500), OURS),
+];
+
+/// Not here: 1e-5 of every parameter that the released code adds to its gradient, targets of STS-B divided by five, and that
+/// rows with an empty text are left out. The
+/// code stops after six evaluations none of which was below the newest one, the paper after five without improvement; its
+/// last script stops at a rate of 1e-6. At most 100 validations, about an epoch apart, are 100 epochs here. 84 are 40 words of
+/// either text with the marks around them.
+const GLUE_BASELINES: &[Row] = &[
+    row("epochs", Real(100.0), GLUE_SCRIPT),
+    row("batch_size", Whole(128), GLUE),
+    row("learning_rate", Real(1e-4), GLUE),
+    row("schedule", Word("constant"), GLUE_TRAINER),
+    row("warmup", Real(0.0), GLUE_TRAINER),
+    row("rounding", Word("up"), OURS),
+    row("bias_correction", Flag(true), "PyTorch Adam"),
+    row("beta1", Real(0.9), "PyTorch Adam"),
+    row("beta2", Real(0.999), "PyTorch Adam"),
+    row("epsilon", Real(1e-8), "PyTorch Adam"),
+    row("weight_decay", Real(0.0), GLUE),
+    row("max_grad_norm", Real(5.0), "GLUE-baselines main.py"),
+    row("dropout", Checkpoint, "GLUE §5 (0.2), as in the checkpoint's config"),
+    row("initializer_range", Real(0.02), "this program; BiLSTM and classifier begin as PyTorch's"),
+    row("truncated_normal", Flag(false), OURS),
+    row("max_seq_length", Whole(84), "GLUE-baselines main.py (40 words a text)"),
+    task("cola", "max_seq_length", Whole(42), "GLUE-baselines main.py (40 words a text)"),
+    task("sst2", "max_seq_length", Whole(42), "GLUE-baselines main.py (40 words a text)"),
+    row("truncation", Word("halves"), "GLUE-baselines tasks.py"),
+    row("doc_stride", Whole(32), OURS),
+    row("doc_stride_unit", Word("overlap"), OURS),
+    row("max_query_length", Whole(0), OURS),
+    row("max_answer_length", Whole(30), OURS),
+    row("n_best_size", Whole(20), OURS),
+    row("max_context", Flag(false), OURS),
+    row("evaluate", Word("every-epoch"), "GLUE-baselines submit_single.py"),
+    row("early_stopping", Whole(5), GLUE),
+    row("plateau_factor", Real(0.2), "GLUE §5; run_stuff.sh"),
+    row("min_learning_rate", Real(1e-5), "GLUE §5 (run_stuff.sh: 1e-6)"),
+    row("metric_batch_size", Whole(0), "this program (the released code on dev: 128)"),
+    row("keep_weights", Word("best-on-dev"), GLUE_TRAINER),
     row("snapshot_steps", Whole(500), OURS),
 ];
 

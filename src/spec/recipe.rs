@@ -47,6 +47,8 @@ pub enum Truncation {
     ReleasedCode,
     /// `longest_first` of the tokenizers library.
     LongestFirst,
+    /// Each text to half of the room, whatever the other one leaves (GLUE's baselines, which cut every text to 40 words).
+    Halves,
 }
 
 /// Which state of a run is scored and kept.
@@ -109,7 +111,7 @@ pub struct Recipe {
     pub initializer_range: f64,
     /// Whether the head's normal distribution is cut at two standard deviations (released BERT code) or not (PyTorch).
     pub truncated_normal: bool,
-    /// Longest sequence, special tokens included.
+    /// Longest sequence, special tokens included; in words where tokens are characters.
     pub max_seq_length: usize,
     /// How pairs are cut.
     pub truncation: Truncation,
@@ -133,6 +135,17 @@ pub struct Recipe {
     pub keep_weights: KeepWeights,
     /// Steps between snapshots; 0 writes one at each epoch's end only.
     pub snapshot_steps: u64,
+    /// What the learning rate is multiplied by after each evaluation without a better primary metric; 1 leaves it. Left out
+    /// where it is 1, so that ids of runs stay what they were before the field came.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub plateau_factor: f64,
+    /// Training stops where `plateau_factor` has brought the peak below this; 0 never. Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub min_learning_rate: f64,
+    /// Correlations and Matthews' coefficient are means over batches of so many examples, as GLUE's baselines report them on
+    /// dev; 0, and nothing else is comparable, takes them over whole splits. Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub metric_batch_size: usize,
     /// Tagged sentences: how many neighbours on each side the model reads too. Left out where it is 0, so that ids of runs
     /// stay what they were before the field came.
     #[serde(default, skip_serializing_if = "is_zero")]

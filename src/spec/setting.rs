@@ -110,6 +110,7 @@ const FLAG: &str = "`true` or `false`";
 const NONE: &str = "none";
 const MOST_TOKENS: u64 = 65_536;
 
+const TRUNCATION: &str = "`released-code`, `longest-first` or `halves`";
 const FEATURES: &str = "`none` (fine-tuning) or what is read of a frozen encoder, one or a list";
 
 /// Largest share below 1 for decays: at 1 a moment would never move.
@@ -138,7 +139,7 @@ pub const FIELDS: &[Field] = &[
     field("initializer_range", above(0.0, 10.0), NUMBER),
     field("truncated_normal", Kind::Flag, FLAG),
     field("max_seq_length", Kind::Whole(8, MOST_TOKENS), WHOLE),
-    field("truncation", Kind::Word(&["released-code", "longest-first"]), "`released-code` or `longest-first`"),
+    field("truncation", Kind::Word(&["released-code", "longest-first", "halves"]), TRUNCATION),
     field("doc_stride", Kind::Whole(1, MOST_TOKENS), WHOLE),
     field("doc_stride_unit", Kind::Word(&["step", "overlap"]), "`step` or `overlap`"),
     field("max_query_length", Kind::Whole(0, MOST_TOKENS), "a whole number; 0 keeps all of a question"),
@@ -147,7 +148,10 @@ pub const FIELDS: &[Field] = &[
     field("max_context", Kind::Flag, FLAG),
     field("evaluate", Kind::Evaluate, "`every-epoch`, `at-end` or `{every-steps: N}`"),
     field("early_stopping", Kind::Whole(0, 1_000_000), "a whole number of evaluations; 0 never stops"),
+    field("plateau_factor", above(0.0, 1.0), "a number up to 1, which leaves the rate as it is"),
+    field("min_learning_rate", from(0.0, 1.0), "a rate below which training stops; 0 never stops"),
     field("keep_weights", Kind::Word(&["last", "best-on-dev"]), "`last` or `best-on-dev`"),
+    field("metric_batch_size", Kind::Whole(0, 1_000_000), "a whole number of examples; 0 takes whole splits"),
     field("context_sentences", Kind::Whole(0, 1000), "a whole number of sentences on each side of a tagged one"),
     Field { grid: true, ..field("features", Kind::Features, FEATURES) },
     field("lstm_hidden_size", Kind::Whole(1, 65_536), "a whole number of units in each direction"),

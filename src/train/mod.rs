@@ -191,7 +191,7 @@ impl Trainer<'_> {
         if let Some((batch, part)) = next.first() {
             engine.prepare(batch, part)?;
         }
-        let update = self.update(progress.step, total);
+        let update = self.update(progress, total);
         let gradient_norm = engine.update(&update)?;
         let loss = engine.loss()?;
         progress.step += 1;
@@ -224,11 +224,16 @@ impl Trainer<'_> {
         Ok(own.chunks(self.recipe.micro_batch_size.max(1)).map(pack).collect())
     }
 
-    fn update(&self, step: u64, total: u64) -> Update {
-        let recipe = self.recipe;
+    fn update(&self, progress: &Progress, total: u64) -> Update {
+        let (recipe, step) = (self.recipe, progress.step);
         let warmup = warmup_steps(total, recipe.warmup, recipe.rounding);
         let factor = learning_rate_factor(recipe.schedule, step, total, warmup);
-        update_of(recipe, step, recipe.learning_rate * factor)
+        update_of(recipe, step, self.peak(progress) * factor)
+    }
+
+    /// The peak learning rate after the plateaus so far (`ReduceLROnPlateau` of PyTorch without patience).
+    fn peak(&self, progress: &Progress) -> f64 {
+        self.recipe.learning_rate * self.recipe.plateau_factor.powi(progress.plateaus as i32)
     }
 
     fn evaluates(&self, order: &Order, step: u64, total: u64) -> bool {
@@ -261,7 +266,9 @@ impl Trainer<'_> {
         if better && self.recipe.keep_weights == KeepWeights::BestOnDev {
             self.snapshots.write_best(&engine.parameters()?, progress.step)?;
         }
-        Ok(self.recipe.early_stopping > 0 && progress.without_improvement >= self.recipe.early_stopping)
+        let patience = self.recipe.early_stopping;
+        let spent = patience > 0 && progress.without_improvement >= patience;
+        Ok(spent || self.peak(progress) < self.recipe.min_learning_rate)
     }
 
     /// Puts the weights that are kept into the engine; returns their step.

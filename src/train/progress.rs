@@ -29,6 +29,9 @@ pub struct Progress {
     pub best: Option<Best>,
     /// Evaluations since the best one.
     pub without_improvement: usize,
+    /// Evaluations without improvement so far, each of which may lower the learning rate; absent in older snapshots.
+    #[serde(default)]
+    pub plateaus: u32,
     /// Tokens trained on.
     pub tokens: u64,
     /// Processor of the newest steps; empty in snapshots of before it was kept.
@@ -58,6 +61,7 @@ impl Progress {
             self.best = Some(Best { step: self.step, value });
         }
         self.without_improvement = if better { 0 } else { self.without_improvement + 1 };
+        self.plateaus += u32::from(!better);
         better
     }
 
@@ -92,7 +96,9 @@ mod tests {
         assert!(progress.note(None));
         assert!(progress.note(Some(0.5)));
         assert!(!progress.note(Some(0.5)));
-        assert_eq!((progress.best, progress.without_improvement), (Some(Best { step: 3, value: 0.5 }), 1));
+        assert_eq!((&progress.best, progress.without_improvement), (&Some(Best { step: 3, value: 0.5 }), 1));
+        assert!(progress.note(Some(0.6)));
+        assert_eq!((progress.without_improvement, progress.plateaus), (0, 1));
     }
 
     // Twenty steps: the last tenth is the last two, (0.2 + 0.4) / 2.

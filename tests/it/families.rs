@@ -1,7 +1,7 @@
 //! Every family from a checkpoint folder in its hub repository's file formats, made here with random weights: fine-tuned
 //! on the embedded hub, saved, read again, and found to say the same.
 
-mod checkpoint;
+pub mod checkpoint;
 mod gpt;
 
 use repro::dataset::{self, Example, Location, Origin, SplitFile};
@@ -9,7 +9,7 @@ use repro::encode::{Batch, EncodeSettings, Encoded, Tokenizer, TokenizerFiles, e
 use repro::engine::weights::{HeadSource, load};
 use repro::engine::{self, Engine, Logits, Processor};
 use repro::event::Silent;
-use repro::family::{EncoderConfig, FAMILIES, Family, Vocabulary, parameters};
+use repro::family::{Baseline, EncoderConfig, FAMILIES, Family, Vocabulary, parameters};
 use repro::plan::EngineKind;
 use repro::record::Record;
 use repro::spec::recipe::{DocStrideUnit, Truncation};
@@ -61,6 +61,7 @@ impl Again {
 
     fn encoded(model: &Path, task: &'static Task, kind: EngineKind, settings: &EncodeSettings) -> Again {
         let config = EncoderConfig::parse(&std::fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
+        let config = config.for_task(task);
         let parameters = parameters(&config, task.head, task.num_labels());
         let weights = [model.join("model.safetensors")];
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint).unwrap();
@@ -134,16 +135,15 @@ fn every_family_is_fine_tuned_saved_and_says_the_same_again() {
         checkpoint::write(&checkpoint, family.model_type);
         let tasks = tasks(family, &["mrpc", "squad", "conll2003"]);
         let output = fine_tune(&checkpoint, &tasks.join(", "), &out, &engine(family));
-        let complaint = String::from_utf8_lossy(&output.stderr);
+        let complaint = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{}: {complaint}", family.title);
         let records = records(&out);
         assert_eq!(records.len(), tasks.len(), "{}", family.title);
         assert!(records.iter().all(|record| !record.scores.is_empty()), "{}", family.title);
         let record = records.iter().find(|record| record.task == "mrpc").unwrap();
         let run = run_folder(&out, record);
-        for kind in
-            EngineKind::ALL.into_iter().filter(|kind| !family.class.is_empty() || *kind == EngineKind::Reference)
-        {
+        let kinds = EngineKind::ALL.into_iter();
+        for kind in kinds.filter(|kind| !is_baseline(family) || *kind == EngineKind::Reference) {
             let again = Again::read(&run.join("model"), task::find("mrpc").unwrap(), kind);
             let Logits::Sequence(logits) = again.logits() else { unreachable!("a sequence head") };
             assert!(near(&logits, &written(&run)), "{} {kind:?}: {logits:?}", family.title);
@@ -162,7 +162,11 @@ fn tasks<'a>(family: &Family, tasks: &[&'a str]) -> Vec<&'a str> {
 
 /// Whether the fast engine has it with every head.
 fn is_fast(family: &Family) -> bool {
-    family.model_type != "modernbert" && !family.class.is_empty()
+    family.model_type != "modernbert" && !is_baseline(family)
+}
+
+fn is_baseline(family: &Family) -> bool {
+    Baseline::ALL.iter().any(|baseline| baseline.name() == family.model_type)
 }
 
 fn engine(family: &Family) -> Vec<&'static str> {
@@ -228,6 +232,17 @@ fn a_checkpoint_that_cannot_be_used_says_why() {
     let fast = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     let expected = "the fast engine has no ModernBERT with a head of every token yet, expected `--engine reference`";
     assert!(fast.contains(expected), "{fast}");
+    let elmo = folder.path().join("checkpoint-elmo");
+    checkpoint::write(&elmo, "elmo");
+    let refused = |task: &str, more: &[&str]| {
+        let output = fine_tune(&elmo, task, &folder.path().join(format!("out-elmo-{task}")), more);
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+    };
+    let headless = refused("squad", &[]);
+    assert!(headless.contains("ELMo has no head for `squad`"), "{headless}");
+    let frozen = ["--set", "train.features=last-hidden"];
+    let features = refused("conll2003", &frozen);
+    assert!(features.contains("ELMo has no head for `conll2003`"), "{features}");
     let gpt = folder.path().join("checkpoint-gpt");
     checkpoint::write(&gpt, "openai-gpt");
     let output = fine_tune(&gpt, "squad", &folder.path().join("out-gpt"), &[]);

@@ -13,6 +13,7 @@ mod embedded_hub;
 mod encode;
 mod estimate;
 mod export;
+mod elmo;
 mod families;
 mod features;
 mod layerwise;

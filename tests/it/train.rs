@@ -224,6 +224,20 @@ fn early_stopping_waits_for_so_many_evaluations_without_improvement() {
     assert_eq!(engine.weight, -2.0, "the weights of step 2");
 }
 
+/// By hand: halved after steps 2 and 4, which are not better; after step 5 a quarter, halved, is below a fifth.
+#[test]
+fn the_rate_falls_after_each_evaluation_that_is_not_better_until_it_is_too_low() {
+    let (folder, stop) = (tempfile::tempdir().unwrap(), AtomicBool::new(false));
+    let every = Evaluate::EverySteps(1);
+    let recipe = Recipe { evaluate: every, plateau_factor: 0.5, min_learning_rate: 0.2, ..ten_steps() };
+    let features = features(&[1.0; 40]);
+    let run = Run { recipe: &recipe, features: &features, folder: folder.path(), stop: &stop, observer: &Silent };
+    let scores = [Some(0.4), Some(0.4), Some(0.6), None, Some(0.5)];
+    let outcome = run.train(&mut OneNumber::default(), &mut |step, _| scores[step as usize - 1]).unwrap();
+    assert_eq!(outcome.progress.learning_rates, [1.0, 1.0, 0.5, 0.5, 0.25]);
+    assert_eq!((outcome.end, outcome.progress.plateaus), (End::Finished, 3));
+}
+
 #[test]
 fn the_last_weights_are_kept_where_the_recipe_says_so() {
     let (folder, stop) = (tempfile::tempdir().unwrap(), AtomicBool::new(false));

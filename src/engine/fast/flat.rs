@@ -5,8 +5,8 @@
 //! begins at a multiple of [`ALIGNMENT`] values; what lies between is zero and stays zero, since its gradient is.
 
 use crate::engine::NamedArray;
-use crate::family::{DIRECTIONS, EncoderConfig, Parameter, last_layer, parameters};
-use crate::task::{Head, LSTM_LAYERS};
+use crate::family::{DIRECTIONS, Elmo, Encoder, EncoderConfig, Parameter, language_model_cell, last_layer, parameters};
+use crate::task::Head;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -71,7 +71,7 @@ pub struct Relative {
 /// The ranges of the embeddings, E wide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Embeddings {
-    /// `[vocabulary, E]`.
+    /// `[vocabulary, E]`; empty where words are their characters.
     pub words: Range<usize>,
     /// `[positions, E]`; empty where positions are no embeddings.
     pub positions: Range<usize>,
@@ -116,6 +116,32 @@ pub struct Mix {
     pub gamma: Range<usize>,
 }
 
+/// The ranges of ELMo's language model: P width of a direction, F filters, dense weights `[in, out]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LanguageModel {
+    /// Embeddings of characters.
+    pub characters: Range<usize>,
+    /// Filters of each width, `[width, characters' width, filters]`.
+    pub filters: Vec<Dense>,
+    /// Of each highway layer, what transforms and the gate `[F, F]`.
+    pub highways: Vec<[Dense; 2]>,
+    /// `[F, P]`.
+    pub projection: Dense,
+    /// Both directions of each layer.
+    pub cells: Vec<[Cell; 2]>,
+}
+
+/// The ranges of one direction of a layer of it, of Q units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// `[2 P, 4 Q]`.
+    pub weight: Range<usize>,
+    /// `[4 Q]`.
+    pub bias: Range<usize>,
+    /// `[Q, P]`.
+    pub projection: Range<usize>,
+}
+
 /// The ranges of every parameter of a model with its head.
 #[derive(Clone, Debug)]
 pub struct FlatLayout {
@@ -137,10 +163,14 @@ pub struct FlatLayout {
     pub head: Dense,
     /// The masked words' head, in pre-training.
     pub masked: Option<Masked>,
-    /// The BiLSTM over a frozen encoder's features: both directions of each layer; none under other heads.
+    /// The BiLSTM over a frozen encoder's features: both directions of each layer; none where there is none.
     pub lstm: Vec<[Lstm; 2]>,
+    /// The BiLSTM after attention between texts; none where there is no such attention.
+    pub attended: Vec<[Lstm; 2]>,
     /// The weighted sum of a frozen encoder's states, where there is one.
     pub mix: Option<Mix>,
+    /// ELMo's.
+    pub language_model: Option<LanguageModel>,
     /// What decides which parameters are trained.
     trained_under: Head,
     /// In the order of [`parameters`].
@@ -162,8 +192,9 @@ impl FlatLayout {
         }
         let place = |path: &str| ranges.get(path).cloned();
         let places = Places { place: &place };
-        let layers: Vec<Layer> =
-            (0..config.num_hidden_layers).map(|layer| places.layer(&config.layer_path(layer))).collect();
+        let own = if let Encoder::Elmo(own) = &config.encoder { Some(own) } else { None };
+        let stacked = if own.is_some() { 0 } else { config.num_hidden_layers };
+        let layers: Vec<Layer> = (0..stacked).map(|layer| places.layer(&config.layer_path(layer))).collect();
         FlatLayout {
             len: len.next_multiple_of(ALIGNMENT),
             embeddings: places.embeddings(),
@@ -174,11 +205,9 @@ impl FlatLayout {
             pooler_norm: places.optional_norm("pooler.LayerNorm"),
             head: places.dense(last_layer(head)),
             masked: (head == Head::Pretraining).then(|| places.masked()),
-            lstm: if head.freezes_encoder() {
-                (0..LSTM_LAYERS).map(|layer| places.lstm(layer)).collect()
-            } else {
-                Vec::new()
-            },
+            lstm: places.bilstm("lstm"),
+            attended: places.bilstm("attended"),
+            language_model: own.map(|own| places.language_model(own, config.num_hidden_layers)),
             mix: place("mix.scale").map(|gamma| Mix { weights: places.range("mix.weights"), gamma }),
             trained_under: head,
             entries: parameters.iter().map(|parameter| (parameter.clone(), ranges[&*parameter.path].clone())).collect(),
@@ -318,7 +347,7 @@ impl Places<'_> {
 
     fn embeddings(&self) -> Embeddings {
         Embeddings {
-            words: self.range("embeddings.word_embeddings.weight"),
+            words: (self.place)("embeddings.word_embeddings.weight").unwrap_or_default(),
             positions: (self.place)("embeddings.position_embeddings.weight").unwrap_or_default(),
             segments: (self.place)("embeddings.token_type_embeddings.weight").unwrap_or_default(),
             norm: self.optional_norm("embeddings.LayerNorm"),
@@ -354,9 +383,35 @@ impl Places<'_> {
         }
     }
 
-    fn lstm(&self, layer: usize) -> [Lstm; 2] {
+    /// The layers of a BiLSTM, as many as there are.
+    fn bilstm(&self, path: &str) -> Vec<[Lstm; 2]> {
+        let there = |layer: &usize| (self.place)(&format!("{path}.weight_ih_l{layer}")).is_some();
+        (0..).take_while(there).map(|layer| self.lstm(path, layer)).collect()
+    }
+
+    fn language_model(&self, own: &Elmo, layers: usize) -> LanguageModel {
+        let dense = |weight: &str, bias: &str| Dense { weight: self.range(weight), bias: self.range(bias) };
+        let filter = |at: usize| dense(&format!("CNN.W_cnn_{at}"), &format!("CNN.b_cnn_{at}"));
+        let highway = |layer: usize| {
+            let path = format!("CNN_high_{layer}");
+            ["transform", "carry"].map(|gate| dense(&format!("{path}.W_{gate}"), &format!("{path}.b_{gate}")))
+        };
+        let cell = |direction: usize, layer: usize| {
+            let range = |name: &str| self.range(&format!("{}.{name}", language_model_cell(direction, layer)));
+            Cell { weight: range("W_0"), bias: range("B"), projection: range("W_P_0") }
+        };
+        LanguageModel {
+            characters: self.range("char_embed"),
+            filters: (0..own.filters.len()).map(filter).collect(),
+            highways: (0..own.highway_layers).map(highway).collect(),
+            projection: dense("CNN_proj.W_proj", "CNN_proj.b_proj"),
+            cells: (0..layers).map(|layer| [cell(0, layer), cell(1, layer)]).collect(),
+        }
+    }
+
+    fn lstm(&self, path: &str, layer: usize) -> [Lstm; 2] {
         DIRECTIONS.map(|direction| {
-            let range = |what: &str| self.range(&format!("lstm.{what}_l{layer}{direction}"));
+            let range = |what: &str| self.range(&format!("{path}.{what}_l{layer}{direction}"));
             let (input, hidden) = (range("weight_ih"), range("weight_hh"));
             Lstm { input, hidden, input_bias: range("bias_ih"), hidden_bias: range("bias_hh") }
         })

@@ -21,7 +21,7 @@ pub fn check(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
 /// What is not written here yet; the reference engine has it all.
 pub fn missing(config: &EncoderConfig, head: Head) -> Option<String> {
     match config.family.computation {
-        Computation::PostNorm | Computation::Xlnet => None,
+        Computation::PostNorm | Computation::Xlnet | Computation::Elmo => None,
         Computation::Words | Computation::Constant => Some("baselines".into()),
         Computation::ModernBert => head.reads_every_token().then(|| "ModernBERT with a head of every token".into()),
     }

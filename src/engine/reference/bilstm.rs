@@ -9,6 +9,7 @@
 //!
 //! B sequences, T tokens of all of them, L longest sequence of the batch, F inputs, R units of a direction.
 
+use super::layout::Layout;
 use super::model::Forward;
 use super::ops::{linear, softmax};
 use crate::engine::dropout::Site;
@@ -21,8 +22,7 @@ impl Forward<'_> {
     pub fn feature_based(&self, how: FeatureBased, states: &[Tensor]) -> Result<Tensor> {
         let mut hidden = self.features(how.kind, &states[how.kind.states(states.len() - 1)])?; // [T, F]
         for layer in 0..LSTM_LAYERS {
-            let [forward, backward] = [false, true].map(|reverse| self.lstm(layer, reverse, &hidden));
-            hidden = Tensor::cat(&[forward?, backward?], 1)?; // [T, 2 R]
+            hidden = self.bilstm_layer("lstm", layer, &self.layout, &hidden)?; // [T, 2 R]
             let (site, dropout) = match layer + 1 {
                 LSTM_LAYERS => (Site::Classifier, self.config.head_dropout(Head::FeatureBased(how))),
                 _ => (Site::LstmOutput(layer), self.config.hidden_dropout_prob),
@@ -35,9 +35,11 @@ impl Forward<'_> {
 
     /// One state, several side by side, or `γ Σ softmax(w)_j h_j`.
     fn features(&self, kind: FeatureKind, states: &[Tensor]) -> Result<Tensor> {
-        if !kind.is_weighted() {
-            return Tensor::cat(states, 1);
-        }
+        if kind.is_weighted() { self.weighted_sum(states) } else { Tensor::cat(states, 1) }
+    }
+
+    /// `γ Σ softmax(w)_j h_j` of states `[T, H]`.
+    pub fn weighted_sum(&self, states: &[Tensor]) -> Result<Tensor> {
         let shares = softmax(&self.weights.get("mix.weights")?.unsqueeze(0)?)?; // [1, n]
         let weighted = |(j, state): (usize, &Tensor)| state.broadcast_mul(&shares.narrow(1, j, 1)?);
         let terms = states.iter().enumerate().map(weighted).collect::<Result<Vec<_>>>()?;
@@ -45,14 +47,20 @@ impl Forward<'_> {
         sum.broadcast_mul(self.weights.get("mix.scale")?)
     }
 
+    /// A layer, `[T, F]` to `[T, 2 R]`, over the sequences of a layout.
+    pub fn bilstm_layer(&self, path: &str, layer: usize, layout: &Layout, x: &Tensor) -> Result<Tensor> {
+        let [forward, backward] = [false, true].map(|reverse| self.lstm((path, layer, reverse), layout, x));
+        Tensor::cat(&[forward?, backward?], 1)
+    }
+
     /// One direction of a layer, `[T, F]` to `[T, R]`. The other direction reads each sequence from its end; cells past a
     /// sequence's end come after it either way, and nothing reads what they become.
-    fn lstm(&self, layer: usize, reverse: bool, x: &Tensor) -> Result<Tensor> {
-        let name = |what: &str| format!("lstm.{what}_l{layer}{}", DIRECTIONS[usize::from(reverse)]);
+    fn lstm(&self, (path, layer, reverse): (&str, usize, bool), layout: &Layout, x: &Tensor) -> Result<Tensor> {
+        let name = |what: &str| format!("{path}.{what}_l{layer}{}", DIRECTIONS[usize::from(reverse)]);
         let get = |what: &str| self.weights.get(&name(what));
         let (recurrent, bias) = (get("weight_hh")?, get("bias_hh")?); // [4 R, R], [4 R]
-        let (sequences, longest, units) = (self.layout.lengths.len(), self.layout.longest, recurrent.dims2()?.1);
-        let (to_rectangle, to_rows) = self.layout.in_direction(reverse)?;
+        let (sequences, longest, units) = (layout.lengths.len(), layout.longest, recurrent.dims2()?.1);
+        let (to_rectangle, to_rows) = layout.in_direction(reverse)?;
         let projected = linear(x, get("weight_ih")?, get("bias_ih")?)?; // [T, 4 R]
         let projected = projected.index_select(&to_rectangle, 0)?.reshape((sequences, longest, 4 * units))?;
         let mut hidden = Tensor::zeros((sequences, units), x.dtype(), x.device())?; // [B, R]
@@ -70,6 +78,6 @@ impl Forward<'_> {
 }
 
 /// `1 / (1 + e^-x)`, as `(1 + tanh(x/2)) / 2`, whose gradient is finite everywhere.
-fn sigmoid(x: &Tensor) -> Result<Tensor> {
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
     ((x * 0.5)?.tanh()? + 1.0)? * 0.5
 }

@@ -15,7 +15,18 @@ impl Forward<'_> {
     /// Logits of a sequence head, `[E, labels]`, of one that chooses `[B, 1]`: the token that is read through the pooler,
     /// dropout and the classifier.
     pub fn classify(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
-        let pooled = self.pool(hidden, head)?; // [B, H]
+        let read = match self.config.read() {
+            Read::Mean => self.layout.means(hidden)?,
+            Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
+            Read::Compared => self.layout.compared(hidden)?,                               // [B, 4 H]
+            Read::Words => return Err(Error::Msg("texts are read by their words".into())),
+        };
+        self.answer(&read, head)
+    }
+
+    /// The same of what is read of each sequence, `[B, …]`.
+    pub fn answer(&self, read: &Tensor, head: Head) -> Result<Tensor> {
+        let pooled = self.pool(read, head)?; // [B, H]
         let pooled = if head == Head::Choice { pooled } else { self.add_together(&pooled)? }; // [E, H]
         let pooled = self.classifier_dropout(&pooled, head)?;
         self.weights.linear(last_layer(head), &pooled)
@@ -84,19 +95,14 @@ impl Forward<'_> {
         Ok(Outputs::Masked { words: Some(words), next })
     }
 
-    /// `[T, H]` to `[B, H]`.
-    fn pool(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
-        let pooler = self.config.family.pooler(head);
-        let pooler = pooler.ok_or_else(|| Error::Msg(format!("a head of every token has no pooler: {head:?}")))?;
-        let mut read = match self.config.read() {
-            Read::Mean => self.layout.means(hidden)?,
-            Read::Compared => self.layout.compared(hidden)?, // [B, 4 H]
-            Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
-        };
-        if pooler.drops_input {
-            read = self.sequence_dropout(&read, Site::Pooler, head)?;
+    fn pool(&self, read: &Tensor, head: Head) -> Result<Tensor> {
+        match self.config.family.pooler(head) {
+            None => Ok(read.clone()),
+            Some(pooler) if pooler.drops_input => {
+                self.pooler(pooler, &self.sequence_dropout(read, Site::Pooler, head)?)
+            }
+            Some(pooler) => self.pooler(pooler, read),
         }
-        self.pooler(pooler, &read)
     }
 
     /// What stands between encoder and classifier, of rows `[…, H]`.

@@ -35,11 +35,17 @@ pub struct Layout {
 impl Layout {
     /// The layout of a batch on a device.
     pub fn new(batch: &Batch, config: &EncoderConfig, device: &Device) -> Result<Layout> {
+        let layout = Layout::of(batch.lengths().collect(), config, device)?;
+        Ok(Layout { together: batch.together, texts: [0, 1].map(|text| texts(batch, text)), ..layout })
+    }
+
+    /// That of sequences of these lengths, whatever their rows are.
+    pub fn of(lengths: Vec<usize>, config: &EncoderConfig, device: &Device) -> Result<Layout> {
         let causal = config.causal;
-        let lengths: Vec<usize> = batch.lengths().collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let sequences = lengths.len();
-        let starts = &batch.cumulative_lengths[..sequences];
+        let bounds = bounds(&lengths);
+        let starts = &bounds[..sequences];
         let mask = Tensor::from_vec(key_mask(&lengths, longest), (sequences, 1, 1, longest), device)?;
         Ok(Layout {
             to_rectangle: Tensor::new(rectangle(starts, &lengths, longest), device)?,
@@ -47,9 +53,9 @@ impl Layout {
             key_mask: mask,
             position_ids: Tensor::new(positions(&lengths, config.first_position as u32), device)?,
             causal_mask: if causal { Some(causal_mask(longest, device)?) } else { None },
-            read_tokens: Tensor::new(read_tokens(&batch.cumulative_lengths, config.read()), device)?,
-            together: batch.together,
-            texts: [0, 1].map(|text| texts(batch, text)),
+            read_tokens: Tensor::new(read_tokens(&bounds, config.read()), device)?,
+            together: 1,
+            texts: Default::default(),
             lengths,
             longest,
         })
@@ -82,10 +88,9 @@ impl Layout {
         self.means_of(rows, &whole)
     }
 
-    /// `[u; v; |u - v|; u * v]` of the means u and v of two texts' rows: `[T, H]` to `[B, 4 H]`.
+    /// [`compared`] of the means of two texts' rows: `[T, H]` to `[B, 4 H]`.
     pub fn compared(&self, rows: &Tensor) -> Result<Tensor> {
-        let [u, v] = [self.means_of(rows, &self.texts[0])?, self.means_of(rows, &self.texts[1])?];
-        Tensor::cat(&[&u, &v, &(&u - &v)?.abs()?, &(&u * &v)?], 1)
+        compared(&self.means_of(rows, &self.texts[0])?, &self.means_of(rows, &self.texts[1])?)
     }
 
     /// The mean of some of each sequence's rows; of none, 0.
@@ -99,10 +104,32 @@ impl Layout {
         shares.matmul(&cells)?.squeeze(1)
     }
 
+    /// The largest of each sequence's rows, column by column; of equal ones the first: `[T, H]` to `[B, H]`.
+    pub fn maxima(&self, rows: &Tensor) -> Result<Tensor> {
+        let (sequences, longest) = (self.lengths.len(), self.longest);
+        let cells = self.pad(rows)?.reshape((sequences, longest, rows.dim(1)?))?; // [B, L, H]
+        let masked = cells.detach().broadcast_add(&self.key_mask.reshape((sequences, longest, 1))?)?;
+        cells.gather(&masked.argmax_keepdim(1)?, 1)?.squeeze(1)
+    }
+
     /// `[B · L, …]` to `[T, …]`.
     pub fn pack(&self, cells: &Tensor) -> Result<Tensor> {
         cells.index_select(&self.to_rows, 0)
     }
+}
+
+/// `[u; v; |u - v|; u * v]` of `[B, H]` each: `[B, 4 H]`.
+pub fn compared(u: &Tensor, v: &Tensor) -> Result<Tensor> {
+    Tensor::cat(&[u, v, &(u - v)?.abs()?, &(u * v)?], 1)
+}
+
+/// Where each sequence begins, and the number of rows.
+fn bounds(lengths: &[usize]) -> Vec<u32> {
+    let ends = lengths.iter().scan(0, |end, length| {
+        *end += *length as u32;
+        Some(*end)
+    });
+    std::iter::once(0).chain(ends).collect()
 }
 
 /// Where a text lies in each sequence framed as BERT's are: `[CLS]` before the first, `[SEP]` after each.

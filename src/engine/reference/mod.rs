@@ -5,6 +5,7 @@
 
 pub mod adam;
 mod bilstm;
+mod elmo;
 mod heads;
 mod language_model;
 mod layout;
@@ -13,6 +14,7 @@ mod model;
 mod modernbert;
 mod ops;
 mod outputs;
+mod texts;
 mod xlnet;
 
 use super::adam::clip_factor;
@@ -129,7 +131,8 @@ impl Reference {
                 Outputs::Tokens(forward.feature_based(how, &states)?)
             }
             Head::Pretraining => forward.pretraining(&hidden()?, &batch.targets)?,
-            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match self.config.encoder {
+            Head::Classification | Head::Regression | Head::Choice => Outputs::Sequences(match &self.config.encoder {
+                Encoder::Elmo(own) => forward.classify_texts(own, batch, self.head)?,
                 Encoder::Constant => forward.constant()?,
                 _ => {
                     let hidden = hidden()?;

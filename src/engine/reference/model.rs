@@ -77,6 +77,7 @@ impl Forward<'_> {
             Encoder::PostNorm => self.post_norm(batch, seen),
             Encoder::ModernBert(own) => self.modernbert(own, batch, seen),
             Encoder::Xlnet => self.xlnet(batch, seen),
+            Encoder::Elmo(own) => self.elmo(own, batch, seen),
             Encoder::Words => self.words(batch),
             Encoder::Constant => Err(candle_core::Error::Msg("a constant has no encoder".into())),
         }
@@ -192,11 +193,17 @@ impl Forward<'_> {
 
     /// Multiplies rows by their masks; `first` is the number within the step of the first row.
     pub fn dropout(&self, x: &Tensor, site: Site, probability: f64, first: usize) -> Result<Tensor> {
+        let rows: Vec<usize> = (first..first + x.dim(0)?).collect();
+        self.numbered_dropout(x, site, probability, &rows)
+    }
+
+    /// The same of rows with these numbers within the step.
+    pub fn numbered_dropout(&self, x: &Tensor, site: Site, probability: f64, numbers: &[usize]) -> Result<Tensor> {
         let Some(masks) = self.masks.filter(|_| probability > 0.0) else { return Ok(x.clone()) };
         let (rows, width) = x.dims2()?;
         let mut mask = vec![0.0; rows * width];
         let fill = |(row, values): (usize, &mut [f32])| {
-            masks.fill(site, probability, ((first + row) * width) as u64, values);
+            masks.fill(site, probability, (numbers[row] * width) as u64, values);
         };
         mask.par_chunks_mut(width).enumerate().for_each(fill);
         x * Tensor::from_vec(mask, (rows, width), x.device())?

@@ -18,6 +18,7 @@ pub fn write(folder: &Path, model_type: &str) {
         (Vocabulary::WordPiece, _) => word_piece(folder),
         (Vocabulary::BytePairs, _) => byte_pairs(folder),
         (Vocabulary::LetterPairs, _) => letter_pairs(folder),
+        (Vocabulary::Characters, _) => 0,
         (Vocabulary::None, "albert") => sentence_piece(folder, &ALBERT),
         (Vocabulary::None, "modernbert") => sentence_piece(folder, &MODERNBERT),
         (Vocabulary::None, "xlnet") => sentence_piece(folder, &XLNET),
@@ -57,6 +58,14 @@ fn config(model_type: &str, vocab_size: usize) -> Value {
                 "local_rope_theta": 10000.0, "max_position_embeddings": 128, "mlp_bias": false, "mlp_dropout": 0.1,
                 "model_type": model_type, "norm_bias": false, "norm_eps": 1e-5, "num_attention_heads": 4,
                 "num_hidden_layers": 3, "pad_token_id": 1, "vocab_size": vocab_size});
+        }
+        // What `scripts/elmo.py` makes of options.json.
+        "elmo" => {
+            return json!({"model_type": model_type, "lstm": {"use_skip_connections": true, "projection_dim": 8,
+                "cell_clip": 3, "proj_clip": 3, "dim": 16, "n_layers": 2}, "char_cnn": {"activation": "relu",
+                "filters": [[1, 4], [2, 8], [3, 8]], "n_highway": 2, "embedding": {"dim": 6}, "n_characters": 262,
+                "max_characters_per_token": 20}, "text_hidden_size": 12, "text_num_layers": 2, "text_attention": true,
+                "classifier_hidden_size": 16, "dropout": 0.2, "elmo_dropout": 0.5});
         }
         "xlnet" => {
             return json!({"architectures": ["XLNetLMHeadModel"], "attn_type": "bi", "bi_data": false, "clamp_len": -1,
@@ -101,6 +110,9 @@ fn weights(path: &Path, config: &EncoderConfig) {
         "openai-gpt" => "transformer.h.1.attn.bias",
         "modernbert" => "decoder.bias",
         "xlnet" => "lm_loss.bias",
+        "elmo" => "classifier.dense.bias",
+        // Never a pretrained checkpoint; what it may have is another head's.
+        "majority" | "bag-of-words" => "lstm.bias",
         _ => "lm_head.bias",
     };
     if !config.family.class.is_empty() {

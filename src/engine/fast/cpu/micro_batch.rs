@@ -6,6 +6,9 @@ use std::ops::Range;
 /// every micro-batch reads and packs anew, are worth it.
 pub const TOKENS: usize = 512;
 
+/// The same where tokens are characters: each position of an LSTM reads all its weights, and they are worth it for many texts.
+pub const TEXTS: usize = 16 * TOKENS;
+
 /// A sequence within its micro-batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence {
@@ -39,19 +42,25 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Cuts a batch of examples of `choices` sequences each for so many workers; an example stays whole. The result depends
-    /// on the lengths and on the number of workers alone.
+    /// Cuts a batch of examples of `choices` sequences each for so many workers, into micro-batches of about so many tokens; an
+    /// example stays whole. The result depends on the lengths, these tokens and the number of workers alone.
     ///
     /// Examples go, longest first, to the micro-batch that has cost least so far. A sequence of n tokens costs about
     /// `n (6 H + n)`: dense layers and attention.
-    pub fn cut(&mut self, lengths: impl Iterator<Item = usize>, choices: usize, hidden_size: usize, workers: usize) {
+    pub fn cut(
+        &mut self,
+        lengths: impl Iterator<Item = usize>,
+        choices: usize,
+        (tokens, hidden_size): (usize, usize),
+        workers: usize,
+    ) {
         self.sequences.clear();
         let mut first_token = 0;
         for (index, length) in lengths.enumerate() {
             self.sequences.push(Sequence { index, example: index / choices, start: 0, length, first_token });
             first_token += length;
         }
-        let count = workers * first_token.div_ceil(workers * TOKENS);
+        let count = workers * first_token.div_ceil(workers * tokens);
         self.assign(count.min(self.sequences.len() / choices).max(1), choices, hidden_size);
         self.lay();
     }
@@ -120,7 +129,7 @@ mod tests {
         #[test]
         fn every_token_is_in_one_micro_batch(lengths in prop::collection::vec(1usize..200, 1..60), workers in 1usize..5) {
             let mut cut = Cut::default();
-            cut.cut(lengths.iter().copied(), 1, 64, workers);
+            cut.cut(lengths.iter().copied(), 1, (TOKENS, 64), workers);
             let mut seen = vec![0; lengths.len()];
             for at in 0..cut.len() {
                 let mut end = 0;
@@ -141,7 +150,7 @@ mod tests {
         #[test]
         fn an_example_of_several_sequences_stays_whole(lengths in prop::collection::vec(1usize..200, 1..15), workers in 1usize..5) {
             let mut cut = Cut::default();
-            cut.cut(lengths.iter().flat_map(|length| [*length, 200 - length, 7, 90]), 4, 64, workers);
+            cut.cut(lengths.iter().flat_map(|length| [*length, 200 - length, 7, 90]), 4, (TOKENS, 64), workers);
             let mut seen = 0;
             for at in 0..cut.len() {
                 for example in cut.sequences(at).chunks(4) {
@@ -158,7 +167,7 @@ mod tests {
     #[test]
     fn equal_sequences_are_cut_evenly() {
         let mut cut = Cut::default();
-        cut.cut(std::iter::repeat_n(128, 24), 1, 384, 2);
+        cut.cut(std::iter::repeat_n(128, 24), 1, (TOKENS, 384), 2);
         let sizes: Vec<usize> = (0..cut.len()).map(|at| cut.sequences(at).len()).collect();
         assert_eq!(sizes, [4; 6]);
         assert_eq!(cut.largest(), (512, 128));

@@ -13,6 +13,7 @@ mod buffer;
 mod columns;
 mod crew;
 mod dense;
+mod elmo;
 mod embedding;
 mod features;
 mod head;
@@ -33,7 +34,7 @@ mod transpose;
 mod turns;
 mod workspace;
 
-pub use micro_batch::TOKENS as MICRO_BATCH;
+pub use micro_batch::{TEXTS as TEXTS_MICRO_BATCH, TOKENS as MICRO_BATCH};
 
 use super::check;
 use super::flat::FlatLayout;
@@ -139,7 +140,7 @@ impl Cpu {
     }
 
     fn touch(&mut self, batch: &Batch) {
-        if self.network.head.freezes_encoder() {
+        if self.network.head.freezes_encoder() || self.network.layout.embeddings.words.is_empty() {
             return;
         }
         if self.network.head == Head::Pretraining || self.network.config.auxiliary_lm > 0.0 {

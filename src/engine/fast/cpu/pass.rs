@@ -2,11 +2,13 @@
 
 use super::columns::Columns;
 use super::crew::Crew;
+use super::elmo::Texts;
 use super::embedding::{self, add};
 use super::features::Features;
 use super::head::{self, Logits};
 use super::layer::{self, Step};
 use super::micro_batch::{Cut, Sequence};
+use super::panel::panels_len;
 use super::pre_norm;
 use super::shared::Shared;
 use super::turns::Turns;
@@ -65,7 +67,7 @@ impl Model<'_> {
         let model = Model { gradients: Some(Gradients::Turns(&handed)), ..*self };
         let by = self.part.map_or_else(|| Divisors::of_prediction(batch), |part| Divisors::of_step(part, batch));
         each(&model, crew, batch, (cut, workers, losses), &|worker, own| {
-            worker.forward(&model, own);
+            worker.forward(&model, batch, own);
             let loss = worker.loss(&model, batch, own, by);
             worker.backward(&model, own);
             loss
@@ -78,7 +80,7 @@ impl Model<'_> {
         let outputs = Mutex::new(vec![Output::default(); batch.len() / added]);
         let Workspace { cut, workers, losses, .. } = workspace;
         let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
-            worker.forward(self, own);
+            worker.forward(self, batch, own);
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
             for (column, sequence) in own.iter().step_by(added).enumerate() {
                 outputs[sequence.index / added] = worker.output(self, column, sequence);
@@ -107,7 +109,7 @@ fn each(
     (cut, workers, losses): (&mut Cut, &[Mutex<Worker>], &mut Vec<AtomicU64>),
     pass: &(dyn Fn(&mut Worker, &[Sequence]) -> Option<f64> + Sync),
 ) -> Option<f64> {
-    cut.cut(batch.lengths(), batch.together, model.config.hidden_size, crew.workers());
+    cut.cut(batch.lengths(), batch.together, (model.micro_batch(), model.config.hidden_size), crew.workers());
     if losses.len() < cut.len() {
         losses.resize_with(cut.len(), AtomicU64::default);
     }
@@ -136,12 +138,20 @@ impl Worker {
     fn fit(&mut self, model: &Model, cut: &Cut) {
         let (columns, longest) = cut.largest();
         let sequences = (0..cut.len()).map(|at| cut.sequences(at).len()).max().unwrap_or(0);
+        if Texts::of(model).is_some() {
+            // Tokens are no columns here, and what is made of them has room of its own.
+            self.tape.output.fit(panels_len(model.isa, model.head_inputs(), sequences));
+            return self.work.fit(model, sequences, 1);
+        }
         self.tape.fit(&model.encoder(), columns, sequences);
         self.work.fit(model, columns, longest);
     }
 
-    fn forward(&mut self, model: &Model, sequences: &[Sequence]) {
-        self.encode(&model.encoder(), sequences);
+    fn forward(&mut self, model: &Model, batch: &Batch, sequences: &[Sequence]) {
+        match Texts::of(model) {
+            Some(texts) => texts.forward(batch, sequences, &mut self.tape.output, &mut self.tape.texts),
+            None => self.encode(&model.encoder(), sequences),
+        }
         if let Some(features) = Features::of(model, &self.columns) {
             features.forward(&mut self.tape);
         }
@@ -196,6 +206,9 @@ impl Worker {
 
     fn backward(&mut self, model: &Model, sequences: &[Sequence]) {
         head::backward(model, &self.columns, &self.tape, &mut self.work);
+        if let Some(texts) = Texts::of(model) {
+            return texts.backward(self.columns.micro_batch, &self.work.gradient, &mut self.tape.texts);
+        }
         if let Some(features) = Features::of(model, &self.columns) {
             return features.backward(&self.work.gradient, &mut self.tape);
         }

@@ -6,9 +6,11 @@
 
 use super::attention;
 use super::buffer::Buffer;
+use super::elmo;
 use super::features;
 use super::layer::relative::{DistanceGradients, Distances};
 use super::mask::Dropout;
+use super::micro_batch::{TEXTS, TOKENS};
 use super::panel::panels_len;
 use super::shared::Shared;
 use super::simd::Isa;
@@ -94,9 +96,14 @@ impl Model<'_> {
         self.part.is_some() && self.config.auxiliary_lm > 0.0 && beside
     }
 
-    /// Values of a token that the head reads: H, or both directions' of a BiLSTM.
+    /// Values of a token that the head reads: H, or both directions' of a BiLSTM; of texts what is read of a sequence.
     pub fn head_inputs(&self) -> usize {
-        self.feature_based().map_or(self.config.hidden_size, FeatureBased::outputs)
+        self.feature_based().map_or(self.config.pooler_shape()[1], FeatureBased::outputs)
+    }
+
+    /// Tokens of a micro-batch, about.
+    pub fn micro_batch(&self) -> usize {
+        if let Encoder::Elmo(_) = self.config.encoder { TEXTS } else { TOKENS }
     }
 
     /// Dropout of hidden states, where it trains.
@@ -133,7 +140,7 @@ impl Model<'_> {
 
 /// Units of a model's gradient, with two for each layer of a BiLSTM and one for a weighted sum.
 pub fn units(layout: &FlatLayout) -> usize {
-    units_before_lstm(layout) + 2 * layout.lstm.len() + 1
+    units_before_lstm(layout) + 2 * (layout.lstm.len() + layout.attended.len()) + 1
 }
 
 fn units_before_lstm(layout: &FlatLayout) -> usize {
@@ -207,6 +214,8 @@ pub struct Tape {
     pub embedding_inverse: Buffer,
     /// Of a frozen encoder, what is read of it and what is made of that.
     pub features: features::State,
+    /// What is made of texts, where words are their characters.
+    pub texts: elmo::State,
     /// Embeddings before their projection `[E, T]`, where there is one.
     pub embedded: Buffer,
 }
@@ -317,7 +326,8 @@ impl Work {
             self.pooled_inverse.fit(len(1));
         }
         self.token_rows.fit(model.config.embedding_size * isa.width);
-        for (buffer, rows) in self.head.iter_mut().zip([hidden, inputs, labels, labels]) {
+        let [pooled, pooler_inputs] = model.config.pooler_shape();
+        for (buffer, rows) in self.head.iter_mut().zip([pooled, inputs.max(pooled), labels, labels]) {
             buffer.fit(len(rows));
         }
         let relative = model.config.encoder == Encoder::Xlnet;
@@ -346,7 +356,8 @@ impl Work {
         self.query_gradient.fit(len(hidden));
         self.wide_gradient.fit(len(wide));
         self.projected_gradient.fit(len(3 * hidden));
-        self.transposed.fit((2 * hidden).max(wide).max(widest).next_multiple_of(2 * isa.width) * columns);
+        let pooler = pooled.next_multiple_of(isa.width) + pooler_inputs.next_multiple_of(isa.width);
+        self.transposed.fit(wide.max(widest).next_multiple_of(2 * isa.width).max(pooler) * columns);
         self.norm_gradient.fit(2 * widest);
     }
 }

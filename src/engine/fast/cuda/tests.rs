@@ -206,6 +206,12 @@ fn families_beside_bert_are_refused_by_what_they_need() {
         missing(&EncoderConfig::parse(&text(model_type, more)).unwrap(), Head::Classification)
     };
     assert_eq!(refused("bert", ""), None);
+    let elmo = r#"{"model_type": "elmo", "lstm": {"use_skip_connections": true, "projection_dim": 8, "cell_clip": 3,
+        "proj_clip": 3, "dim": 16, "n_layers": 2}, "char_cnn": {"activation": "relu", "filters": [[1, 4]], "n_highway": 1,
+        "embedding": {"dim": 6}, "n_characters": 262, "max_characters_per_token": 20}, "text_hidden_size": 12,
+        "text_num_layers": 2, "text_attention": true, "classifier_hidden_size": 16, "dropout": 0.2, "elmo_dropout": 0.5}"#;
+    let elmo = EncoderConfig::parse(elmo).unwrap();
+    assert_eq!(missing(&elmo, Head::Classification), Some("layers like this family's"));
     assert_eq!(refused("roberta", ""), Some("positions that begin after padding's"));
     assert_eq!(refused("electra", r#", "embedding_size": 32"#), Some("head like this family's"));
     assert_eq!(refused("electra", r#", "embedding_size": 16"#), Some("factorised embeddings"));

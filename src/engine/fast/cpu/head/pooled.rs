@@ -31,7 +31,8 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     read(model, columns, tape, work);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let [slope, pooled, logits, _] = &mut work.head;
-    let used = dense.output_len();
+    let classifier = classifier(model, columns);
+    let used = panel::panels_len(isa, classifier.inputs, dense.columns);
     match pooler.1 {
         None => pooled[..used].copy_from_slice(&input[..used]),
         Some(ranges) => {
@@ -43,9 +44,8 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     if let Some(norm) = &model.layout.pooler_norm {
         normalise(model, norm, &mut pooled[..used], (&mut work.pooled_hat, &mut work.pooled_inverse));
     }
-    let classifier = classifier(model, columns);
     if columns.added > 1 {
-        add_neighbours(isa, dense.outputs, (classifier.columns, columns.added), pooled);
+        add_neighbours(isa, classifier.inputs, (classifier.columns, columns.added), pooled);
     }
     drop_rows(model, &columns.classified, Site::Classifier, &mut pooled[..classifier.input_len()], &mut work.mask);
     let head = &model.layout.head;
@@ -55,8 +55,7 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
 
 /// What the family says of it, and where its dense layer lies.
 fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
-    let pooler = model.config.family.pooler(model.head).expect("a head that reads one token has a pooler");
-    (pooler, model.layout.pooler.as_ref())
+    (model.config.family.pooler(model.head).unwrap_or(&model.config.family.pooler), model.layout.pooler.as_ref())
 }
 
 /// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
@@ -78,20 +77,22 @@ fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
 }
 
 fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
-    let hidden = model.config.hidden_size;
-    Dense { isa: model.isa, inputs: hidden, outputs: hidden, columns: columns.sequences.len() }
+    let [outputs, inputs] = model.config.pooler_shape();
+    Dense { isa: model.isa, inputs, outputs, columns: columns.sequences.len() }
 }
 
 fn classifier(model: &Model, columns: &Columns) -> Dense {
     let dense = pooler_dense(model, columns);
-    Dense { outputs: model.num_labels, columns: dense.columns / columns.added, ..dense }
+    let inputs = if model.layout.pooler.is_some() { dense.outputs } else { dense.inputs };
+    Dense { inputs, outputs: model.num_labels, columns: dense.columns / columns.added, ..dense }
 }
 
 /// Dropout whose indices count sequences or examples.
 fn drop_rows(model: &Model, items: &[u64], site: Site, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
-    dropout.apply(model.isa, items, model.config.hidden_size, values, scratch);
+    let rows = values.len() / items.len().next_multiple_of(model.isa.width);
+    dropout.apply(model.isa, items, rows, values, scratch);
 }
 
 /// The sequences' loss, divided; `set(column, label, value)` receives its gradient.
@@ -152,10 +153,10 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let weight = &model.parameters[model.layout.head.weight.clone()];
     let (used, unit) = (head.output_len(), LAYER_UNITS * model.layout.layers.len());
     head.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
-    let pooled = dense.output_len();
+    let pooled = panel::panels_len(isa, head.inputs, dense.columns);
     drop_rows(model, &columns.classified, Site::Classifier, &mut work.dropped[..head.input_len()], &mut work.mask);
     if columns.added > 1 {
-        repeat_columns(isa, dense.outputs, (head.columns, columns.added), &mut work.dropped);
+        repeat_columns(isa, head.inputs, (head.columns, columns.added), &mut work.dropped);
     }
     to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
     let ranges = [&model.layout.head.weight, &model.layout.head.bias];
@@ -195,6 +196,12 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let weight = &model.parameters[ranges_of_pooler.weight.clone()];
     dense.backward(weight, &work.dropped, Start::Zero, &mut work.other_gradient);
     if pooler.0.drops_input {
-        drop_rows(model, &columns.sequences, Site::Pooler, &mut work.other_gradient[..pooled], &mut work.mask);
+        drop_rows(
+            model,
+            &columns.sequences,
+            Site::Pooler,
+            &mut work.other_gradient[..dense.input_len()],
+            &mut work.mask,
+        );
     }
 }
