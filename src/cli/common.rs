@@ -41,7 +41,8 @@ pub struct Common {
     /// Also each checkpoint's untrained twin: the same shape with random weights.
     #[arg(long)]
     pub untrained: bool,
-    /// Also baselines that read with each checkpoint's tokenizer: the majority class and a bag of words.
+    /// Also baselines that read with each checkpoint's tokenizer: the majority class and a bag of words (which takes a
+    /// tokenizer that marks two texts as BERT's does).
     #[arg(long)]
     pub baselines: bool,
     /// Never touch the network.

@@ -117,8 +117,7 @@ pub fn processor(device: &str, dtype: &str) -> Result<Processor, CliError> {
     match (ordinal, Precision::of(dtype)) {
         (Some(ordinal), Some(precision)) => Ok(Processor::Gpu { gpu: open(ordinal)?, precision }),
         (None, Some(Precision::Bf16)) if !bf16_available() => {
-            let message =
-                "--dtype bf16 on the CPU takes AVX512-BF16 (AMD from Zen 4, Intel Xeon from Cooper Lake on): not here";
+            let message = "--dtype bf16 on the CPU takes AVX512-BF16 (AMD from Zen 4, Intel Xeon from Sapphire Rapids on): not here";
             Err(CliError::new(Exit::Usage, message))
         }
         (_, precision) => Ok(Processor::Cpu { threads: threads(), precision: precision.unwrap_or(Precision::F32) }),

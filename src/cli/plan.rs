@@ -158,6 +158,7 @@ fn run_json(run: &Run, cost: &Cost) -> Value {
         "revision": run.checkpoint.revision,
         "untrained": run.checkpoint.untrained,
         "baseline": run.checkpoint.baseline,
+        "start_from": run.start_from.iter().map(|id| id.0.as_str()).collect::<Vec<_>>(),
         "data": {
             "repository": run.data.repository,
             "revision": run.data.revision,

@@ -138,11 +138,14 @@ fn conclude(outcome: &PlanOutcome, console: &Console) -> Exit {
     for label in &outcome.elsewhere {
         console.note(&format!("elsewhere  {label}: another process is working on it"));
     }
+    for text in &outcome.waiting {
+        console.note(&format!("waiting    {text}"));
+    }
     if outcome.interrupted {
         console.note("stopped; run the same command again to go on where it was");
         return Exit::Interrupted;
     }
-    if outcome.failures().next().is_none() {
+    if outcome.failures().next().is_none() && outcome.waiting.is_empty() {
         return Exit::Fine;
     }
     if outcome.records.iter().any(|record| matches!(record.status, Status::Failed(_))) {

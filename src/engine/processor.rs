@@ -1,6 +1,7 @@
 //! What a model computes on.
 
 use super::Precision;
+use super::fast::cpu::bf16_unit;
 use super::fast::cuda::SharedGpu;
 use crate::plan::EngineKind;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ impl Processor {
                 format!("cpu ({}, {threads} threads)", processor_name())
             }
             Processor::Cpu { threads, precision } => {
-                format!("cpu ({}, {threads} threads, {})", processor_name(), precision.name())
+                let unit = bf16_unit().map(|unit| format!(" by {unit}")).unwrap_or_default();
+                format!("cpu ({}, {threads} threads, {}{unit})", processor_name(), precision.name())
             }
             Processor::Gpu { gpu, .. } => format!("cuda ({})", gpu.device.name),
         }

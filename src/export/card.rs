@@ -131,7 +131,10 @@ fn made(input: &ExportInput) -> String {
         None if input.head().freezes_encoder() || reads_characters(input) => {
             format!("`{checkpoint}` frozen, with a BiLSTM trained")
         }
-        None => format!("`{checkpoint}` fine-tuned"),
+        None => match &input.record.recipe.start_from {
+            Some(task) => format!("`{checkpoint}`, fine-tuned on `{task}` before, fine-tuned"),
+            None => format!("`{checkpoint}` fine-tuned"),
+        },
     }
 }
 

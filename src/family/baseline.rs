@@ -33,12 +33,17 @@ impl Baseline {
     /// Every baseline, the plainest first.
     pub const ALL: [Baseline; 2] = [Baseline::Majority, Baseline::BagOfWords];
 
+    /// What it is as a family.
+    fn family(self) -> &'static Family {
+        match self {
+            Baseline::Majority => &MAJORITY,
+            Baseline::BagOfWords => &BAG_OF_WORDS,
+        }
+    }
+
     /// Its name in specs.
     pub fn name(self) -> &'static str {
-        match self {
-            Baseline::Majority => "majority",
-            Baseline::BagOfWords => "bag-of-words",
-        }
+        self.family().model_type
     }
 
     /// The baseline of a name.
@@ -48,7 +53,7 @@ impl Baseline {
 
     /// Whether it answers what a head asks.
     pub fn has(self, head: Head) -> bool {
-        matches!(head, Head::Classification | Head::Regression)
+        self.family().has(head)
     }
 
     /// The rate it is trained at, whatever the encoders' is; `None` where nothing is trained.

@@ -173,7 +173,9 @@ impl EncoderConfig {
         self
     }
 
-    /// The share of the learning rate that a parameter moves at: of the encoder's the less the further down it is.
+    /// The share of the learning rate that a parameter moves at: of the encoder's the less the further down it is, as XLNet's
+    /// Table 8 says. Its released code multiplies the layers' gradients instead, which Adam mostly undoes. What neither says,
+    /// the embeddings', is a layer below the first, as in ELECTRA's code.
     pub fn rate_share(&self, path: &str) -> f64 {
         let layer = path.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
         let depth = match layer {

@@ -1,10 +1,10 @@
 //! Families of encoders: what differs between them, as data.
 //!
 //! Most of them are one computation: embeddings, post-norm layers, and a head; two have layers of their own, one has none of
-//! attention, baselines have none at all. A family
-//! says how its config fields and tensors are called, what its embeddings are made of, whether its layers share their
-//! parameters, and what stands between the encoder and the classifier. Everything is said against `bert::BERT`: parts
-//! that agree with it are taken over from there. How the numbers are computed is the engines' business.
+//! attention, baselines have none at all. A family says how its config fields and tensors are called, what its embeddings
+//! are made of, whether its layers share their parameters, and what stands between the encoder and the classifier. Everything
+//! is said against `bert::BERT`: parts that agree with it are taken over from there. How the numbers are computed is the
+//! engines' business.
 //!
 //! A family is a file here and its line in [`FAMILIES`].
 

@@ -140,6 +140,18 @@ fn what_differs_is_read_from_the_config() {
     assert_eq!(released("albert/albert-base-v2").head_dropout(Head::Regression), 0.1);
 }
 
+/// Layer m of M at α^(M - m), whatever the family calls it.
+#[test]
+fn rates_fall_from_layer_to_layer() {
+    let config = EncoderConfig { layerwise_lr_decay: 0.5, ..released("xlnet/xlnet-base-cased") };
+    let parameters = parameters(&config, Head::Classification, 2);
+    let share = |beginning: &str| parameters.iter().find(|one| one.name.starts_with(beginning)).unwrap().rate_share;
+    assert_eq!(share("transformer.layer.11."), 1.0);
+    assert_eq!(share("transformer.layer.9."), 0.25);
+    assert_eq!(share("transformer.word_embedding."), 0.5f64.powi(12));
+    assert_eq!((share("sequence_summary."), share("logits_proj.")), (1.0, 1.0));
+}
+
 #[test]
 fn every_head_of_every_family_has_names_of_its_own_and_one_of_each() {
     let heads = [Head::Classification, Head::Regression, Head::Span, Head::Tokens, Head::Choice];

@@ -215,7 +215,7 @@ fn check_frame(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Resu
     }
     let reason =
         "a bag of words tells two texts apart where its tokenizer frames them as BERT's does, and this one does not";
-    Err(InputError::Weights { name: run.checkpoint.name.clone(), source: EngineError::Input(reason.into()) })
+    Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason: reason.into() })
 }
 
 /// What the encoder has too few layers for, and what nothing here, the engine or a GPU can compute, is said before anything
@@ -230,8 +230,8 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
         return Err(named(EngineError::Device(text)));
     }
     if family.shared_layers && config.layerwise_lr_decay != 1.0 {
-        let text = format!("{}'s layers are one, expected `layerwise_lr_decay: 1`", family.title);
-        return Err(named(EngineError::Input(text)));
+        let reason = format!("{}'s layers are one, expected `layerwise_lr_decay: 1`", family.title);
+        return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason });
     }
     check_direction(run, family)?;
     if run.device != CPU {

@@ -114,6 +114,8 @@ pub struct PlanOutcome {
     pub records: Vec<Record>,
     /// Labels of the runs that another process is working on.
     pub elsewhere: Vec<String>,
+    /// Runs that wait for others' models, and what they lack.
+    pub waiting: Vec<String>,
     /// Whether the user stopped it.
     pub interrupted: bool,
 }
@@ -129,6 +131,7 @@ impl PlanOutcome {
 enum Step {
     Recorded(Box<Record>),
     Elsewhere,
+    Waiting(String),
     Interrupted,
 }
 
@@ -150,6 +153,7 @@ impl Queue {
             match step? {
                 Step::Recorded(record) => outcome.records.push(*record),
                 Step::Elsewhere => outcome.elsewhere.push(plan.runs[index].label()),
+                Step::Waiting(lacks) => outcome.waiting.push(format!("{}: {lacks}", plan.runs[index].label())),
                 Step::Interrupted => outcome.interrupted = true,
             }
         }
@@ -206,6 +210,10 @@ impl Pipeline<'_> {
         let store = Store::new(&self.output.records);
         if let Some(record) = self.recorded(&store, run)? {
             return Ok(Step::Recorded(Box::new(record)));
+        }
+        if let Some(lacks) = start::lacks(run, &store) {
+            let stopped = self.stop.load(Ordering::Relaxed);
+            return Ok(if stopped { Step::Interrupted } else { Step::Waiting(lacks) });
         }
         let Some(_lock) = lock(&self.output.records, &run.id.0)? else {
             let text = format!("another process is working on {}; it is passed over", run.label());

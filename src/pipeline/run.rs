@@ -102,7 +102,8 @@ fn pretrained(
 }
 
 /// How heads' tensors begin, of whichever family.
-const HEADS: [&str; 5] = ["classifier", "qa_outputs", "pre_classifier", "score.", "logits_proj."];
+const HEADS: [&str; 6] =
+    ["multiple_choice_head", "classifier", "qa_outputs", "pre_classifier", "score.", "logits_proj."];
 
 fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {
     let of_a_head = |tensor: &&String| HEADS.iter().any(|beginning| tensor.starts_with(beginning));

@@ -15,6 +15,15 @@ pub struct Start {
     pub weights: PathBuf,
 }
 
+/// What stands between a run and its start: which of the runs that are meant are not recorded. The best of some of them
+/// would be another start under the same id.
+pub fn lacks(run: &Run, store: &Store) -> Option<String> {
+    let task = run.recipe.start_from.as_ref()?;
+    let missing = run.start_from.iter().filter(|id| !store.find(&id.0).is_ok_and(|record| record.is_some())).count();
+    let text = format!("{missing} of its {} runs of `{task}` to start from are not recorded", run.start_from.len());
+    (missing > 0).then_some(text)
+}
+
 /// The best on dev of the runs that are meant; `None` for a run that starts from its checkpoint.
 pub fn find(pipeline: &Pipeline, run: &Run) -> Result<Option<Start>, InputError> {
     let Some(task) = &run.recipe.start_from else { return Ok(None) };
@@ -22,7 +31,7 @@ pub fn find(pipeline: &Pipeline, run: &Run) -> Result<Option<Start>, InputError>
     let store = Store::new(&pipeline.output.records);
     let records: Vec<Record> = run.start_from.iter().filter_map(|id| store.find(&id.0).ok().flatten()).collect();
     let best = records.iter().filter(|record| record.status == Status::Finished).fold(None, better);
-    let best = best.ok_or_else(|| failed(format!("none of its {} runs is finished", run.start_from.len())))?;
+    let best = best.ok_or_else(|| failed(format!("none of its {} runs learned", run.start_from.len())))?;
     let weights = pipeline.output.runs.join(&best.id).join("model/model.safetensors");
     if !weights.exists() {
         let text =

@@ -76,8 +76,15 @@ fn of_baseline<'a>(baseline: Option<Baseline>, task: &Task, recipes: &'a [Recipe
     if !baseline.has(task.head) {
         return Cow::Borrowed(&[]);
     }
-    // What only an encoder can do.
-    let plain = Recipe { auxiliary_lm: 0.0, both_orders: false, start_from: None, ..first.clone() };
+    // What only an encoder has.
+    let plain = Recipe {
+        auxiliary_lm: 0.0,
+        both_orders: false,
+        start_from: None,
+        classifier_dropout: None,
+        layerwise_lr_decay: 1.0,
+        ..first.clone()
+    };
     let recipe = match baseline.learning_rate() {
         Some(learning_rate) => Recipe { learning_rate, ..plain },
         None => Recipe { epochs: 1.0, evaluate: Evaluate::AtEnd, early_stopping: 0, ..plain },

@@ -5,7 +5,8 @@ use crate::task::{SplitRole, TASKS, Task};
 use std::cmp::Ordering;
 
 /// The best finished run of each task, in the order of the task table. Equal scores go to the smaller id, so that the
-/// choice does not depend on the order of the records. Collapsed and failed runs are never chosen.
+/// choice does not depend on the order of the records. Collapsed and failed runs are never chosen, nor baselines and
+/// untrained models.
 pub fn best_runs(records: &[Record]) -> Vec<(&'static Task, &Record)> {
     TASKS.iter().filter_map(|task| best(task, records).map(|record| (task, record))).collect()
 }
@@ -13,6 +14,7 @@ pub fn best_runs(records: &[Record]) -> Vec<(&'static Task, &Record)> {
 /// The finished run with the best score; runs without a defined score can't be ranked and are left out.
 fn best<'a>(task: &Task, records: &'a [Record]) -> Option<&'a Record> {
     let finished = records.iter().filter(|record| record.task == task.name && record.status == Status::Finished);
+    let finished = finished.filter(|record| record.baseline.is_none() && !record.untrained);
     let scored = finished.filter_map(|record| Some((dev_score(task, record)?, record)));
     scored.max_by(|(a, first), (b, second)| rank((*a, &first.id), (*b, &second.id))).map(|(_, record)| record)
 }

@@ -86,7 +86,7 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// The row whose texts are equal is left out of the gradients: |u - v| has none there.
+/// In the row whose texts are one equal word, u - v stays 0 whatever that word's vector is.
 #[test]
 fn a_bag_of_words_follows_plain_loops() {
     let text = Baseline::BagOfWords.config(11).replace("0.1", "0").replace("64", "5");
@@ -160,8 +160,9 @@ fn baselines_are_rows_of_their_own_and_read_again() {
     let majority = of(Baseline::Majority, "cola");
     assert_eq!(majority.status, Status::Finished, "always one class is what it is for");
     let labels = labels(&out, majority);
+    // 26 of the first 40 rows of train are `acceptable`.
     let acceptable = labels.iter().filter(|label| *label == "acceptable").count();
-    let expected = acceptable.max(labels.len() - acceptable) as f64 / labels.len() as f64;
+    let expected = acceptable as f64 / labels.len() as f64;
     assert_eq!(majority.score("cola", Metric::Accuracy).unwrap().value, Some(expected));
     assert_eq!(majority.score("cola", Metric::Matthews).unwrap().value, Some(0.0));
     let stsb = of(Baseline::Majority, "stsb");

@@ -50,11 +50,15 @@ fn a_first_step_moves_each_layer_by_its_own_rate() {
         engine.update(&update).unwrap();
         let after = engine.parameters().unwrap();
         for (beginning, share) in SHARES {
-            let own = before.iter().zip(&after).filter(|(array, _)| array.name.starts_with(beginning));
-            let moves =
-                own.flat_map(|(before, after)| before.values.iter().zip(&after.values).map(|(b, a)| (a - b).abs()));
-            let furthest = f64::from(moves.fold(0.0, f32::max));
-            assert!((furthest - 1e-3 * share).abs() < 2e-7, "{kind:?} {beginning} moved by {furthest}");
+            // A key's bias has no gradient but rounding noise.
+            let own = |name: &str| name.starts_with(beginning) && !name.ends_with("key.bias");
+            let arrays: Vec<_> = before.iter().zip(&after).filter(|(array, _)| own(&array.name)).collect();
+            assert!(arrays.len() > 1, "{beginning}");
+            for (before, after) in arrays {
+                let moves = before.values.iter().zip(&after.values).map(|(before, after)| (after - before).abs());
+                let furthest = f64::from(moves.fold(0.0, f32::max));
+                assert!((furthest - 1e-3 * share).abs() < 2e-7, "{kind:?}: {} moved by {furthest}", before.name);
+            }
         }
     }
 }

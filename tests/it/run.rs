@@ -181,7 +181,7 @@ fn bf16_is_another_run_or_a_clear_error() {
     let output = command(&file, &rounded).args(["--dtype", "bf16"]).output().unwrap();
     if !repro::engine::fast::cpu::bf16_available() {
         let complaint =
-            "--dtype bf16 on the CPU takes AVX512-BF16 (AMD from Zen 4, Intel Xeon from Cooper Lake on): not here";
+            "--dtype bf16 on the CPU takes AVX512-BF16 (AMD from Zen 4, Intel Xeon from Sapphire Rapids on): not here";
         assert_eq!(output.status.code(), Some(2));
         return assert!(String::from_utf8_lossy(&output.stderr).contains(complaint));
     }

@@ -88,5 +88,5 @@ fn a_start_that_cannot_be_is_said_before_any_work_or_in_the_record() {
     let alone = repro("run", SPEC, &folder.path().join("alone"), &["--only", "task=rte"]);
     assert_eq!(alone.status.code(), Some(4));
     let text = String::from_utf8_lossy(&alone.stderr).into_owned() + &String::from_utf8_lossy(&alone.stdout);
-    assert!(text.contains("could not start from `stsb`: none of its 1 runs is finished"), "{text}");
+    assert!(text.contains("1 of its 1 runs of `stsb` to start from are not recorded"), "{text}");
 }

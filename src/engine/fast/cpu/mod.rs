@@ -53,9 +53,14 @@ use simd::Isa;
 use std::sync::{Mutex, PoisonError};
 use workspace::Model;
 
-/// Whether products can round their factors to bfloat16 here; the tiles are made of AVX-512's panels.
+/// What computes products of factors rounded to bfloat16 here, if anything; the tiles are made of AVX-512's panels.
+pub fn bf16_unit() -> Option<&'static str> {
+    product::bf16_unit().filter(|_| Isa::best().width == 32)
+}
+
+/// Whether there is anything.
 pub fn bf16_available() -> bool {
-    product::bf16_available() && Isa::best().width == 32
+    bf16_unit().is_some()
 }
 
 /// A BERT-like encoder with a head, its gradient and its moments, in 32-bit floats.
@@ -102,7 +107,7 @@ impl Cpu {
     ) -> Result<Cpu, EngineError> {
         if precision == Precision::Bf16 && !bf16_available() {
             return Err(EngineError::Device(
-                "this CPU computes no bf16 products: they take AVX512-BF16 (AMD from Zen 4, Intel Xeon from Cooper Lake on)"
+                "this CPU computes no bf16 products: they take AVX512-BF16 (AMD from Zen 4, Intel Xeon from Sapphire Rapids on)"
                     .into(),
             ));
         }

@@ -1,8 +1,8 @@
 //! What a worker works with: the model, what the forward pass keeps, and scratch.
 //!
 //! T columns of the micro-batch, S sequences, M tokens at which a word is predicted, Q columns after the last layer's
-//! attention (S under a sequence head, which reads one token only, S + M in pre-training; else T), H hidden size, I intermediate size, E width
-//! of the embeddings, N heads.
+//! attention (S under a sequence head, which reads one token only, S + M in pre-training; else T), H hidden size, I
+//! intermediate size, E width of the embeddings, N heads.
 
 use super::attention;
 use super::buffer::Buffer;

@@ -57,7 +57,8 @@ fn each(model: &Model, sequences: &[Sequence], visit: &mut dyn FnMut(usize, usiz
     for (at, sequence) in sequences.iter().enumerate() {
         let (count, to) = match model.config.read() {
             Read::Mean => (sequence.length, place(isa, hidden, at)),
-            Read::First | Read::Last | Read::Words | Read::Compared => (1, place(isa, hidden, at)),
+            Read::First | Read::Last => (1, place(isa, hidden, at)),
+            Read::Words | Read::Compared => unreachable!("no model with a LayerNorm after its last layer reads that"),
         };
         for column in sequence.start..sequence.start + count {
             visit(place(isa, hidden, column), to, 1.0 / count as f32);

@@ -22,7 +22,7 @@ mod tests;
 
 use super::buffer::Buffer;
 use super::simd::Isa;
-pub use bf16::available as bf16_available;
+pub use bf16::unit as bf16_unit;
 use blocks::{Blocks, Whole};
 
 /// The left factor, `[m, k]`.

@@ -3,17 +3,17 @@
 use super::{Left, Product};
 use crate::engine::fast::cpu::buffer::Buffer;
 
-/// Never.
-pub fn available() -> bool {
-    false
+/// Nothing.
+pub fn unit() -> Option<&'static str> {
+    None
 }
 
-/// Not reached: engines ask [`available`] first.
+/// Not reached: engines ask [`unit`] first.
 pub fn pack(_: Left, _: usize, _: usize, _: &mut Buffer) {
     unreachable!("bfloat16 products were asked for where there are none");
 }
 
-/// Not reached: engines ask [`available`] first.
+/// Not reached: engines ask [`unit`] first.
 pub fn run(_: Product, _: bool) {
     unreachable!("bfloat16 products were asked for where there are none");
 }

@@ -48,6 +48,13 @@ impl Unit {
         UNITS.get_or_init(|| [Unit::Tiles, Unit::Vectors].into_iter().filter(here).collect())
     }
 
+    fn name(self) -> &'static str {
+        match self {
+            Unit::Tiles => "AMX",
+            Unit::Vectors => "AVX512-BF16",
+        }
+    }
+
     fn sums(self) -> Sums {
         match self {
             Unit::Tiles => tiles::sums,
@@ -56,9 +63,9 @@ impl Unit {
     }
 }
 
-/// Whether this machine has products of factors in bfloat16.
-pub fn available() -> bool {
-    !Unit::all().is_empty()
+/// What computes products of factors in bfloat16 on this machine, if anything does: the units add in different orders.
+pub fn unit() -> Option<&'static str> {
+    Unit::all().first().map(|unit| unit.name())
 }
 
 /// Both factors of a block, rounded.
@@ -103,7 +110,7 @@ fn depth(k: usize) -> usize {
 
 /// Packs all of a left factor `[m, k]`, in the order in which a product reads its blocks.
 pub fn pack(left: Left, m: usize, k: usize, packed: &mut Buffer) {
-    assert!(available(), "bfloat16 products were asked for where there are none");
+    assert!(unit().is_some(), "bfloat16 products were asked for where there are none");
     // All depths but the last are whole tiles.
     packed.fit(2 * k.div_ceil(STEPS) * TILE * m.div_ceil(2 * SIDE));
     let mut rest = &mut **packed;
@@ -210,17 +217,22 @@ mod tests {
     use super::*;
 
     /// Small whole numbers are bfloat16, and their sums of products exact in 32 bits: every unit must say the same as whole
-    /// numbers do.
+    /// numbers do, over two blocks of the contraction, with what an output begins with.
     #[test]
     fn every_unit_multiplies_whole_numbers_exactly() {
-        let (m, n, k) = (45, 40_usize, 70);
+        let (m, n, k) = (45, 40_usize, 600);
         let number = |at: usize, by: usize| (at * by % 17) as i32 - 8;
         let weight: Vec<f32> = (0..m * k).map(|at| number(at, 5) as f32).collect();
         let panels = n.div_ceil(STEPS);
-        let column = |at: usize| (at / (k * STEPS) * STEPS + at % STEPS, at / STEPS % k);
         let x = |column: usize, step: usize| number(column * k + step, 7);
+        let column = |at: usize| (at / (k * STEPS) * STEPS + at % STEPS, at / STEPS % k);
         let right: Vec<f32> = (0..panels * k * STEPS).map(|at| x(column(at).0, column(at).1) as f32).collect();
-        for unit in Unit::all() {
+        let bias = vec![3.0; m];
+        let starts = [(Start::Zero, 0), (Start::Output, 1), (Start::Bias(&bias), 3)];
+        let cases = starts.into_iter().flat_map(|start| [(start, false), (start, true)]);
+        for (unit, ((start, before), exact)) in
+            Unit::all().iter().flat_map(|unit| cases.clone().map(move |case| (unit, case)))
+        {
             let mut output = vec![1.0; panels * m * STEPS];
             let product = Product {
                 m,
@@ -229,18 +241,20 @@ mod tests {
                 left: Left::Rows { values: &weight, stride: k },
                 right: &right,
                 right_panel: k * STEPS,
-                start: Start::Output,
+                start,
                 output: &mut output,
                 output_panel: m * STEPS,
                 output_row: STEPS,
             };
-            run_on(*unit, product, false);
+            run_on(*unit, product, exact);
+            let found = |row: usize, column: usize| output[column / STEPS * m * STEPS + row * STEPS + column % STEPS];
             for row in 0..m {
                 for column in 0..n {
                     let sum: i32 = (0..k).map(|step| number(row * k + step, 5) * x(column, step)).sum();
-                    let found = output[column / STEPS * m * STEPS + row * STEPS + column % STEPS];
-                    assert_eq!(found, (sum + 1) as f32, "{unit:?}: row {row}, column {column}");
+                    assert_eq!(found(row, column), (sum + before) as f32, "{unit:?}: row {row}, column {column}");
                 }
+                let kept = (n..panels * STEPS).all(|column| found(row, column) == 1.0);
+                assert!(kept || !exact, "{unit:?} wrote past the last column");
             }
         }
     }

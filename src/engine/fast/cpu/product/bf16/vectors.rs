@@ -1,4 +1,4 @@
-//! Sums on vectors of pairs (AVX512-BF16: AMD from Zen 4 on, Intel from Cooper Lake on), over the same tiles as on the matrix
+//! Sums on vectors of pairs (AVX512-BF16: AMD from Zen 4 on, Intel Xeon from Sapphire Rapids on and Cooper Lake), over the same tiles as on the matrix
 //! unit: a row of a right tile is a vector of 16 columns' pairs, which meets each row's pair of a left tile broadcast
 //! (Software Developer's Manual, VDPBF16PS).
 //!
