@@ -105,10 +105,10 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     4 * (copies + (workers * (columns * token + shared)) as u64) + PROGRAM
 }
 
-/// Values a token of `engine/fast/cpu/head/masked.rs` where next tokens are learned beside a head: `V + 6 H`.
+/// Values a token of `engine/fast/cpu/head/masked.rs` where next tokens are learned beside a head: `V + 3 H`.
 fn next_token_values(config: &EncoderConfig, head: Head) -> usize {
     let learned = config.auxiliary_lm > 0.0 && !head.reads_every_token();
-    if learned { config.vocab_size + 6 * config.hidden_size } else { 0 }
+    if learned { config.vocab_size + 3 * config.hidden_size } else { 0 }
 }
 
 /// Values a token of `engine/fast/cpu/features.rs` and below: states twice, a sum and its gradient; of each direction of a

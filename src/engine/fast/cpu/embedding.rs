@@ -10,7 +10,7 @@ use super::micro_batch::Sequence;
 use super::product::Start;
 use super::transpose::{panel_to_rows, rows_to_panel, to_feature_panels};
 use super::workspace::{Model, Tape, Work};
-use super::{add_norm, head, panel};
+use super::{head, norm, panel};
 use crate::encode::Batch;
 use crate::engine::dropout::Site;
 
@@ -76,17 +76,8 @@ fn embed(model: &Model, columns: &Columns, tape: &mut Tape, embedded: &mut [f32]
             Some(norm) => {
                 let output = &mut tape.embedding_hat[place];
                 rows_to_panel(isa, width, token_rows, output);
-                add_norm::Forward {
-                    residual: None,
-                    mask: None,
-                    output,
-                    weight: &model.parameters[norm.weight.clone()],
-                    bias: &model.parameters[norm.bias.clone()],
-                    epsilon: model.config.layer_norm_eps,
-                    inverse: &mut tape.embedding_inverse[at * isa.width..][..isa.width],
-                    normalised,
-                }
-                .run(isa);
+                let inverse = &mut tape.embedding_inverse[at * isa.width..][..isa.width];
+                norm::forward(model, norm, output, normalised, inverse);
             }
         }
         if let Some(dropout) = &dropout {
@@ -143,18 +134,8 @@ fn norm_backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work)
             super::activation::backward(isa, &work.mask[..size], gradient);
         }
         let Some(norm) = &model.layout.embeddings.norm else { continue };
-        let (weight_gradient, bias_gradient) = work.norm_gradient.split_at_mut(width);
-        add_norm::Backward {
-            mask: None,
-            normalised: &tape.embedding_hat[place],
-            inverse: &tape.embedding_inverse[at * isa.width..][..isa.width],
-            weight: &model.parameters[norm.weight.clone()],
-            gradient,
-            output: None,
-            weight_gradient,
-            bias_gradient,
-        }
-        .run(isa);
+        let kept = (&tape.embedding_hat[place], &tape.embedding_inverse[at * isa.width..][..isa.width]);
+        norm::backward(model, norm, kept, gradient, &mut work.norm_gradient);
     }
 }
 

@@ -22,6 +22,7 @@ mod lstm;
 mod mask;
 mod micro_batch;
 mod mix;
+mod norm;
 mod optimizer;
 mod panel;
 mod pass;

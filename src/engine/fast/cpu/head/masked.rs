@@ -15,7 +15,7 @@ use super::super::panel::{add_columns, copy_columns, panels_len};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
 use super::super::workspace::{Model, Tape, Work};
-use super::super::{activation, add_norm};
+use super::super::{activation, norm};
 use crate::engine::Divisors;
 use crate::engine::fast::flat;
 
@@ -46,12 +46,14 @@ impl Masked {
     fn fit(&mut self, model: &Model, count: usize) {
         let (isa, hidden) = (model.isa, model.config.hidden_size);
         let len = panels_len(isa, hidden, count);
-        let narrow = [&mut self.states, &mut self.wide, &mut self.hat, &mut self.normalised, &mut self.gradient];
-        narrow.into_iter().for_each(|buffer| buffer.fit(len));
-        self.inverse.fit(panels_len(isa, 1, count));
+        [&mut self.states, &mut self.normalised].into_iter().for_each(|buffer| buffer.fit(len));
         self.logits.fit(panels_len(isa, model.config.vocab_size, count));
         self.transposed.fit(hidden.next_multiple_of(isa.width) * count);
-        self.norm_gradient.fit(2 * hidden);
+        if model.layout.masked.is_some() {
+            [&mut self.wide, &mut self.hat, &mut self.gradient].into_iter().for_each(|buffer| buffer.fit(len));
+            self.inverse.fit(panels_len(isa, 1, count));
+            self.norm_gradient.fit(2 * hidden);
+        }
     }
 
     /// Logits at one of the tokens `[V]`.
@@ -97,21 +99,7 @@ fn normalised(model: &Model, columns: &Columns, parts: &flat::Masked, masked: &m
     let values = |range: &std::ops::Range<usize>| &model.parameters[range.clone()];
     dense.forward(values(&parts.transform.weight), values(&parts.transform.bias), &masked.states, &mut masked.wide);
     activation::forward(isa, model.config.hidden_act, &masked.wide, &mut masked.hat);
-    let size = dense.inputs * isa.width;
-    let panels = masked.hat.chunks_mut(size).zip(masked.normalised.chunks_mut(size));
-    for ((output, normalised), inverse) in panels.zip(masked.inverse.chunks_mut(isa.width)) {
-        add_norm::Forward {
-            residual: None,
-            mask: None,
-            output,
-            weight: values(&parts.norm.weight),
-            bias: values(&parts.norm.bias),
-            epsilon: model.config.layer_norm_eps,
-            inverse,
-            normalised,
-        }
-        .run(isa);
-    }
+    norm::forward(model, &parts.norm, &mut masked.hat, &mut masked.normalised, &mut masked.inverse);
 }
 
 /// The words' loss, divided; `logits` become its gradient.
@@ -163,7 +151,9 @@ fn masked_backward(model: &Model, columns: &Columns, parts: &flat::Masked, work:
     to_feature_panels(isa, dense.inputs, dense.columns, &masked.normalised, &mut masked.transposed);
     let table = values(&model.layout.embeddings.words);
     decoder(model, columns).backward(table, &masked.logits, Start::Zero, &mut masked.gradient);
-    norm_backward(model, parts, masked);
+    masked.norm_gradient.fill(0.0);
+    let kept = (&*masked.hat, &*masked.inverse);
+    norm::backward(model, &parts.norm, kept, &mut masked.gradient, &mut masked.norm_gradient);
     activation::forward_with_derivative(isa, model.config.hidden_act, &mut masked.wide, &mut masked.normalised);
     activation::backward(isa, &masked.wide, &mut masked.gradient);
     to_feature_panels(isa, dense.inputs, dense.columns, &masked.states, &mut work.transposed);
@@ -174,27 +164,6 @@ fn masked_backward(model: &Model, columns: &Columns, parts: &flat::Masked, work:
         add(norm_bias, bias_gradient);
     });
     dense.backward(values(&parts.transform.weight), &masked.gradient, Start::Zero, &mut masked.states);
-}
-
-fn norm_backward(model: &Model, parts: &flat::Masked, masked: &mut Masked) {
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let size = hidden * isa.width;
-    masked.norm_gradient.fill(0.0);
-    let (weight_gradient, bias_gradient) = masked.norm_gradient.split_at_mut(hidden);
-    let panels = masked.gradient.chunks_mut(size).zip(masked.hat.chunks(size));
-    for ((gradient, normalised), inverse) in panels.zip(masked.inverse.chunks(isa.width)) {
-        add_norm::Backward {
-            mask: None,
-            normalised,
-            inverse,
-            weight: &model.parameters[parts.norm.weight.clone()],
-            gradient,
-            output: None,
-            weight_gradient,
-            bias_gradient,
-        }
-        .run(isa);
-    }
 }
 
 /// The gradients of the tokens that are read and of those at which a word is predicted, together in `work.gradient` of the

@@ -11,8 +11,8 @@ use super::super::dense::Dense;
 use super::super::embedding::add;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
+use super::super::norm;
 use super::super::panel::{add_neighbours, copy_columns, repeat_columns};
-use super::super::pre_norm::{norm_backward, normalise};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
 use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
@@ -42,7 +42,7 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
         }
     }
     if let Some(norm) = &model.layout.pooler_norm {
-        normalise(model, norm, &mut pooled[..used], (&mut work.pooled_hat, &mut work.pooled_inverse));
+        norm::normalise(model, norm, &mut pooled[..used], (&mut work.pooled_hat, &mut work.pooled_inverse));
     }
     if columns.added > 1 {
         add_neighbours(isa, classifier.inputs, (classifier.columns, columns.added), pooled);
@@ -171,7 +171,7 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     if !norm.weight.is_empty() {
         work.norm_gradient.fill(0.0);
         let gradient = &mut work.dropped[..pooled];
-        norm_backward(model, norm, (&work.pooled_hat, &work.pooled_inverse), gradient, &mut work.norm_gradient);
+        norm::backward(model, norm, (&work.pooled_hat, &work.pooled_inverse), gradient, &mut work.norm_gradient);
     }
     activation::backward(isa, &work.head[0][..pooled], &mut work.dropped[..pooled]);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };

@@ -2,12 +2,13 @@
 
 use super::super::activation;
 use super::super::embedding::add;
+use super::super::norm;
 use super::super::panel::{clear_tail, panels_len};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
 use super::super::workspace::{LAYER_UNITS, LayerTape, Work};
 use super::forward::drop_tokens;
-use super::{Step, norm_backward, turn};
+use super::{Step, turn};
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::{Gradients, Source};
 use crate::engine::fast::cpu::dense::Dense;
@@ -76,7 +77,7 @@ fn join(step: &Step, which: usize, norm: &Norm, kept: (&[f32], &[f32]), work: &m
     let (model, used) = (step.model, panels_len(step.model.isa, step.model.config.hidden_size, step.columns.count));
     if !norm.weight.is_empty() {
         work.norm_gradient.fill(0.0);
-        norm_backward(model, norm, kept, &mut work.other_gradient[..used], &mut work.norm_gradient);
+        norm::backward(model, norm, kept, &mut work.other_gradient[..used], &mut work.norm_gradient);
     }
     add(&mut work.gradient[..used], &work.other_gradient[..used]);
     add_norm(step, which, norm, &work.norm_gradient);

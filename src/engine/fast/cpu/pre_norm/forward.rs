@@ -2,9 +2,10 @@
 
 use super::super::activation;
 use super::super::embedding::add;
+use super::super::norm::normalise;
 use super::super::panel::panels_len;
 use super::super::workspace::{LayerTape, Model, Work};
-use super::{Step, normalise, turn};
+use super::{Step, turn};
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::Target;
 use crate::engine::fast::cpu::layer::drop_inner;

@@ -11,58 +11,9 @@ pub use backward::backward;
 pub use forward::forward;
 pub use read::{read, spread};
 
-use super::add_norm;
 use super::layer::Step;
 use super::panel::panels_len;
-use super::workspace::{Model, Work};
-use crate::engine::fast::flat::Norm;
-
-/// LayerNorm over all panels: `values` become its output, `hat` its x̂.
-pub fn normalise(model: &Model, norm: &Norm, values: &mut [f32], (hat, inverse): (&mut [f32], &mut [f32])) {
-    let (isa, size) = (model.isa, model.config.hidden_size * model.isa.width);
-    hat[..values.len()].copy_from_slice(values);
-    let panels = hat.chunks_mut(size).zip(values.chunks_mut(size)).zip(inverse.chunks_mut(isa.width));
-    for ((output, normalised), inverse) in panels {
-        add_norm::Forward {
-            residual: None,
-            mask: None,
-            output,
-            weight: &model.parameters[norm.weight.clone()],
-            bias: &model.parameters[norm.bias.clone()],
-            epsilon: model.config.layer_norm_eps,
-            inverse,
-            normalised,
-        }
-        .run(isa);
-    }
-}
-
-/// Its backward pass: `gradient` becomes that of its input; added to `norm_gradient` `[2 H]`, those of factor and summand.
-pub fn norm_backward(
-    model: &Model,
-    norm: &Norm,
-    (hat, inverse): (&[f32], &[f32]),
-    gradient: &mut [f32],
-    norm_gradient: &mut [f32],
-) {
-    let (isa, hidden) = (model.isa, model.config.hidden_size);
-    let size = hidden * isa.width;
-    let (weight_gradient, bias_gradient) = norm_gradient.split_at_mut(hidden);
-    let panels = gradient.chunks_mut(size).zip(hat.chunks(size)).zip(inverse.chunks(isa.width));
-    for ((gradient, normalised), inverse) in panels {
-        add_norm::Backward {
-            mask: None,
-            normalised,
-            inverse,
-            weight: &model.parameters[norm.weight.clone()],
-            gradient,
-            output: None,
-            weight_gradient: &mut *weight_gradient,
-            bias_gradient: &mut bias_gradient[..hidden],
-        }
-        .run(isa);
-    }
-}
+use super::workspace::Work;
 
 /// Turns queries and keys of all columns by their positions, or back.
 fn turn(step: &Step, projected: &mut [f32], work: &mut Work, back: bool) {

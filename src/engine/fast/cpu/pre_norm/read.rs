@@ -4,9 +4,9 @@
 use super::super::columns::Columns;
 use super::super::embedding::add;
 use super::super::micro_batch::Sequence;
+use super::super::norm;
 use super::super::panel::{panels_len, place};
 use super::super::workspace::{Model, Tape, Work};
-use super::{norm_backward, normalise};
 use crate::engine::fast::flat::Norm;
 use crate::family::Read;
 
@@ -21,7 +21,7 @@ pub fn read(
     let (isa, hidden) = (model.isa, model.config.hidden_size);
     let used = panels_len(isa, hidden, columns.count);
     work.gate[..used].copy_from_slice(&tape.final_hat[..used]);
-    normalise(model, norm, &mut work.gate[..used], (&mut tape.final_hat, &mut tape.final_inverse));
+    norm::normalise(model, norm, &mut work.gate[..used], (&mut tape.final_hat, &mut tape.final_inverse));
     tape.output[..panels_len(isa, hidden, sequences.len())].fill(0.0);
     each(model, sequences, &mut |from, to, share| {
         for row in 0..hidden {
@@ -43,7 +43,7 @@ pub fn spread(model: &Model, norm: &Norm, columns: &Columns, sequences: &[Sequen
     });
     work.norm_gradient.fill(0.0);
     let kept = (&*tape.final_hat, &*tape.final_inverse);
-    norm_backward(model, norm, kept, &mut work.gradient[..used], &mut work.norm_gradient);
+    norm::backward(model, norm, kept, &mut work.gradient[..used], &mut work.norm_gradient);
     model.add(model.units() - 3, columns.micro_batch, [&norm.weight, &norm.bias], |[weight, bias]| {
         let (weight_gradient, bias_gradient) = work.norm_gradient.split_at(hidden);
         add(weight, weight_gradient);
