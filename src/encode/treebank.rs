@@ -4,6 +4,9 @@
 //! is `dog 's`, `cannot` is `can not`. A straight double quote becomes `` `` `` at the beginning of a word and `''` elsewhere.
 //! A comma or colon before a digit stays, and so does a period that ends no sentence.
 //!
+//! Later rules of NLTK's own are not here: `*` and runs of dots or of backticks as words, a quote or an apostrophe that opens
+//! inside a word, `d'ye`, `more'n`.
+//!
 //! NLTK finds the ends of sentences by a trained model (Punkt), which is not here. A period ends a sentence where the text
 //! ends or the next word's first letter is a capital or a digit, unless the word is an abbreviation: a single letter, a word
 //! with a period inside, or one of [`ABBREVIATIONS`].

@@ -204,7 +204,7 @@ fn notes(input: &ExportInput) -> Vec<String> {
         notes.push(format!("**The run collapsed**: {reason}."));
     }
     if record.untrained {
-        let frozen = record.recipe.features.is_some();
+        let frozen = record.recipe.features.is_some() || reads_characters(input);
         let text = if frozen { "The encoder's weights are random, not the checkpoint's." } else { BEGAN_RANDOM };
         notes.push(text.to_string());
     }
@@ -221,6 +221,13 @@ fn notes(input: &ExportInput) -> Vec<String> {
              gives each order's logits, of which these are the sum."
                 .to_string(),
         );
+    }
+    if record.recipe.metric_batch_size > 0 {
+        notes.push(format!(
+            "**Coefficients are means over batches of {} rows**, as GLUE's baselines were scored, not of the whole split: \
+             comparable with nothing else.",
+            record.recipe.metric_batch_size
+        ));
     }
     let unusual = record.splits.iter().filter(|split| split.release != "official");
     notes.extend(unusual.map(|split| format!("Rows of `{}`: {} ({}).", split.split, split.rows, split.release)));

@@ -7,7 +7,7 @@ use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, TokenizerFi
 use crate::engine::EngineError;
 use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
-use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read};
+use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read, parameters};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
 use crate::plan::{CPU, EngineKind, Run};
 use crate::task::{Split, SplitRole};
@@ -158,6 +158,10 @@ impl<'a> Inputs<'a> {
         let own_tokenizer =
             (config.family.new_tokens > 0 || baseline.is_some()).then(|| tokenizer.to_json()).transpose();
         let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?.flatten();
+        if baseline.is_some() && own_tokenizer.is_none() {
+            let reason = "a baseline is saved with its tokenizer, and this one has no file".into();
+            return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason });
+        }
         Ok(Prepared { config, config_text, own_tokenizer, checkpoint, splits, files })
     }
 
@@ -229,15 +233,31 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));
     }
-    if family.shared_layers && config.layerwise_lr_decay != 1.0 {
-        let reason = format!("{}'s layers are one, expected `layerwise_lr_decay: 1`", family.title);
-        return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason });
-    }
+    check_carried(run, config)?;
     check_direction(run, family)?;
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
     if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
+}
+
+/// Refuses what is for encoders that are trained, of one that is frozen or whose layers are one.
+fn check_carried(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
+    let (family, head) = (config.family, run.head());
+    let parameters = parameters(config, head, run.task.num_labels());
+    let carried = parameters.iter().any(|one| !one.head && !one.frozen);
+    let graded = parameters.iter().any(|one| one.is_trained(head) && one.rate_share != 1.0) && !family.shared_layers;
+    let (title, decay) = (family.title, config.layerwise_lr_decay);
+    let reason = match &run.recipe.start_from {
+        Some(task) if !carried => format!("`start_from` is `{task}`, expected `none`: nothing of {title} is trained"),
+        _ if decay != 1.0 && !graded => {
+            format!(
+                "`layerwise_lr_decay` is {decay}, expected 1: {title} has no layers that are trained each by itself"
+            )
+        }
+        _ => return Ok(()),
+    };
+    Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason })
 }
 
 /// Refuses what is for a model that reads from left to right, of one that does not.

@@ -92,6 +92,11 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if recipe.plateau_factor < 1.0 && recipe.evaluate == crate::spec::recipe::Evaluate::AtEnd {
         return impossible("`plateau_factor` needs evaluations before the end, found `evaluate: at-end`".into());
     }
+    if recipe.min_learning_rate > 0.0 && recipe.plateau_factor == 1.0 {
+        return impossible(
+            "`min_learning_rate` stops a rate that `plateau_factor` lowers, found `plateau_factor: 1`".into(),
+        );
+    }
     if recipe.min_learning_rate >= recipe.learning_rate {
         let (least, rate) = (recipe.min_learning_rate, recipe.learning_rate);
         return impossible(format!("`min_learning_rate` is {least:e}, expected less than `learning_rate` ({rate:e})"));

@@ -24,6 +24,8 @@ pub struct System {
     pub baseline: Option<Baseline>,
     /// The task whose model it started from; `None` where that was the checkpoint.
     pub start_from: Option<String>,
+    /// Neighbouring sentences that a tagged one was read with, on each side.
+    pub context_sentences: usize,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
     /// Examples of the batches that coefficients are averaged over; 0 for whole splits.
@@ -42,6 +44,7 @@ impl System {
             untrained: record.untrained,
             baseline: record.baseline,
             start_from: record.recipe.start_from.clone(),
+            context_sentences: record.recipe.context_sentences,
             features: record.recipe.feature_based(),
             metric_batch_size: record.recipe.metric_batch_size,
             limit: record.limit,
@@ -56,16 +59,16 @@ impl System {
 
     /// The row's label: the checkpoint, and what sets it apart.
     pub fn label(&self) -> String {
-        let untrained = if self.untrained { ", untrained" } else { "" };
-        let baseline = self.baseline.map(|baseline| format!(", {baseline}")).unwrap_or_default();
-        let start = self.start_from.as_ref().map(|task| format!(", from {task}")).unwrap_or_default();
-        let limit = self.limit.map(|rows| format!(", limit {rows}")).unwrap_or_default();
-        let features = self.features.map(|how| format!(", features: {}", how.kind)).unwrap_or_default();
-        let batches = match self.metric_batch_size {
-            0 => String::new(),
-            size => format!(", coefficients over batches of {size}"),
-        };
-        format!("{}{untrained}{baseline}{start}{features}{batches}{limit}", self.checkpoint)
+        let apart = [
+            self.untrained.then(|| "untrained".to_string()),
+            self.baseline.map(|baseline| baseline.to_string()),
+            self.start_from.as_ref().map(|task| format!("from {task}")),
+            (self.context_sentences > 0).then(|| format!("context {}", self.context_sentences)),
+            self.features.map(|how| format!("features: {}", how.kind)),
+            (self.metric_batch_size > 0).then(|| format!("coefficients over batches of {}", self.metric_batch_size)),
+            self.limit.map(|rows| format!("limit {rows}")),
+        ];
+        [Some(self.checkpoint.clone())].into_iter().chain(apart).flatten().collect::<Vec<_>>().join(", ")
     }
 }
 

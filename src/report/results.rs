@@ -29,6 +29,7 @@ const HEADER: &[&str] = &[
     "batch_size",
     "epochs",
     "limit",
+    "metric_batch_size",
     "data",
     "releases",
     "kept_step",
@@ -115,6 +116,7 @@ fn recipe_fields(record: &Record) -> Vec<String> {
         record.recipe.batch_size.to_string(),
         record.recipe.epochs.to_string(),
         or_empty(record.limit),
+        or_empty(Some(record.recipe.metric_batch_size).filter(|size| *size > 0)),
         record.data.clone(),
         releases.join("; "),
     ]

@@ -149,7 +149,11 @@ pub const FIELDS: &[Field] = &[
     field("evaluate", Kind::Evaluate, "`every-epoch`, `at-end` or `{every-steps: N}`"),
     field("early_stopping", Kind::Whole(0, 1_000_000), "a whole number of evaluations; 0 never stops"),
     field("plateau_factor", above(0.0, 1.0), "a number up to 1, which leaves the rate as it is"),
-    field("min_learning_rate", from(0.0, 1.0), "a rate below which training stops; 0 never stops"),
+    field(
+        "min_learning_rate",
+        from(0.0, 1.0),
+        "a peak rate, lowered by `plateau_factor`, below which training stops; 0 never stops",
+    ),
     field("keep_weights", Kind::Word(&["last", "best-on-dev"]), "`last` or `best-on-dev`"),
     field("metric_batch_size", Kind::Whole(0, 1_000_000), "a whole number of examples; 0 takes whole splits"),
     field("context_sentences", Kind::Whole(0, 1000), "a whole number of sentences on each side of a tagged one"),

@@ -101,14 +101,15 @@ fn a_frozen_encoder_takes_one_copy_and_the_bilstm_four() {
     assert_eq!(snapshot_memory(&base(), head, 9), 4 * (encoder + 3 * (lstm + classifier)));
 }
 
-/// Four bytes each of the logits over 30,522 words and of six states of 768 values, for every token: of two workers each has
-/// a micro-batch of 32 of these 64 tokens, and half a sequence more. A head of every token has none of it.
+/// Four bytes each of the logits over 30,522 words and of three states of 768 values (of the token, normalised, and that
+/// turned over), for every token: of two workers each has a micro-batch of 32 of these 64 tokens, and half a sequence more.
+/// A head of every token has none of it.
 #[test]
 fn next_tokens_take_the_vocabularys_logits() {
     let next = EncoderConfig { auxiliary_lm: 0.5, ..base() };
     let shape = BatchShape::rectangle(4, 16);
     let more = |head| fast_memory(&next, head, 2, &shape, 2) - fast_memory(&base(), head, 2, &shape, 2);
-    assert_eq!(more(Head::Classification), 4 * 2 * (32 + 8) * (30_522 + 6 * 768));
+    assert_eq!(more(Head::Classification), 4 * 2 * (32 + 8) * (30_522 + 3 * 768));
     assert_eq!(more(Head::Span), 0);
     let slow = reference_memory(&next, Head::Classification, 2, &shape);
     assert!(slow > reference_memory(&base(), Head::Classification, 2, &shape) + 4 * 5 * 64 * 30_522);

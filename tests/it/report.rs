@@ -385,8 +385,8 @@ fn results_have_a_line_for_every_run_and_score() {
     let lines: Vec<&str> = made["results.csv"].lines().collect();
     assert_eq!(lines.len(), 1 + 4 * 2);
     insta::assert_snapshot!(lines[..2].join("\n"), @r"
-    run,experiment,select,checkpoint,untrained,baseline,started_from,task,task_version,status,detail,split,claim,metric,value,interval_low,interval_high,examples,seed,preset,learning_rate,batch_size,epochs,limit,data,releases,kept_step,total_steps,engine,dtype,device,commit,dirty,train_seconds,tokens_per_second,peak_memory
-    01,glue,best-on-dev,google-bert/bert-base-uncased,false,,,mrpc,1,finished,,validation,mrpc,f1,0.88,0.86,0.9,408,1,bert-code,2e-5,32,3,,nyu-mll/glue,train: official; validation: official,300,300,reference,f32,cpu (2 threads),0123456789abcdef,false,100.5,1950,1073741824
+    run,experiment,select,checkpoint,untrained,baseline,started_from,task,task_version,status,detail,split,claim,metric,value,interval_low,interval_high,examples,seed,preset,learning_rate,batch_size,epochs,limit,metric_batch_size,data,releases,kept_step,total_steps,engine,dtype,device,commit,dirty,train_seconds,tokens_per_second,peak_memory
+    01,glue,best-on-dev,google-bert/bert-base-uncased,false,,,mrpc,1,finished,,validation,mrpc,f1,0.88,0.86,0.9,408,1,bert-code,2e-5,32,3,,,nyu-mll/glue,train: official; validation: official,300,300,reference,f32,cpu (2 threads),0123456789abcdef,false,100.5,1950,1073741824
     ");
 }
 

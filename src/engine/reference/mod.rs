@@ -244,6 +244,10 @@ impl Engine for Reference {
 
     fn restore(&mut self, state: &EngineState) -> Result<(), EngineError> {
         check_names(&self.parameters, &state.parameters)?;
+        let trained: Vec<Parameter> = self.trained().map(|(parameter, _)| parameter.clone()).collect();
+        for moments in [&state.first_moments, &state.second_moments].into_iter().filter(|moments| !moments.is_empty()) {
+            check_names(&trained, moments)?;
+        }
         for (var, array) in self.variables.iter().zip(&state.parameters) {
             var.set(&Tensor::from_slice(&array.values, array.shape.as_slice(), &Device::Cpu)?)?;
         }

@@ -381,7 +381,7 @@ fn steps_over_elmo_follow_the_reference_engine() {
     }
 }
 
-/// Five micro-batches by two workers, the same bytes every time, and nothing frozen moves.
+/// Several micro-batches by two workers, the same bytes every time, and nothing frozen moves.
 #[test]
 fn texts_give_the_same_bytes_every_time() {
     let (config, head) = (elmo(true, "mnli"), Head::Classification);
