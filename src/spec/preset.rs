@@ -347,9 +347,10 @@ const OPENAI_GPT: &[Row] = &[
 ];
 
 /// Not here: 1e-5 of every parameter that the released code adds to its gradient, targets of STS-B divided by five, and that
-/// rows with an empty text are left out. The paper's appendix B has an initial rate of 1e-3. The code stops after six evaluations none of which was below the newest one, the paper after five without improvement; its
-/// last script stops at a rate of 1e-6. At most 100 validations, about an epoch apart, are 100 epochs here. 84 are 40 words of
-/// either text with the marks around them.
+/// rows with an empty text are left out. The paper's appendix B has an initial rate of 1e-3. The code stops after six
+/// evaluations none of which was below the newest one, the paper after five without improvement; its last script stops at a
+/// rate of 1e-6. At most 100 validations, about an epoch apart, are 100 epochs here. 84 are 40 words of either text with the
+/// marks around them.
 const GLUE_BASELINES: &[Row] = &[
     row("epochs", Real(100.0), GLUE_SCRIPT),
     row("batch_size", Whole(128), GLUE),

@@ -60,7 +60,7 @@ fn batch() -> Batch {
     }
 }
 
-type Weights = BTreeMap<String, Vec<f64>>;
+pub type Weights = BTreeMap<String, Vec<f64>>;
 type Rows = Vec<Vec<f64>>;
 
 /// The model, one sequence at a time.
@@ -151,18 +151,19 @@ fn gelu_new(x: f64) -> f64 {
     0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
 }
 
-fn difference(weights: &mut Weights, name: &str, at: usize) -> f64 {
+/// The central difference of a loss by one value.
+pub fn difference(weights: &mut Weights, name: &str, at: usize, loss: impl Fn(&Weights) -> f64) -> f64 {
     let own = weights[name][at];
-    let mut loss = |value: f64| {
+    let mut loss_at = |value: f64| {
         weights.get_mut(name).unwrap()[at] = value;
-        Plain(weights).loss()
+        loss(weights)
     };
-    let difference = (loss(own + 1e-5) - loss(own - 1e-5)) / 2e-5;
+    let difference = (loss_at(own + 1e-5) - loss_at(own - 1e-5)) / 2e-5;
     weights.get_mut(name).unwrap()[at] = own;
     difference
 }
 
-fn norm(values: impl Iterator<Item = f64>) -> f64 {
+pub fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
@@ -188,7 +189,9 @@ fn both_engines_follow_plain_loops() {
         assert!((engine.loss().unwrap() - Plain(&weights).loss()).abs() < 1e-5);
         for gradient in engine.gradients().unwrap() {
             let name = &gradient.name;
-            let expected: Vec<f64> = (0..gradient.values.len()).map(|at| difference(&mut weights, name, at)).collect();
+            let expected: Vec<f64> = (0..gradient.values.len())
+                .map(|at| difference(&mut weights, name, at, |weights| Plain(weights).loss()))
+                .collect();
             let off = norm(gradient.values.iter().zip(&expected).map(|(found, e)| f64::from(*found) - e));
             // A key's bias never changes the loss: its gradient is rounding noise.
             let limit = if name.ends_with("key.bias") { 1e-5 } else { 1e-4 * norm(expected.into_iter()) };

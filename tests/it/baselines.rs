@@ -1,6 +1,7 @@
 //! Baselines: the bag of words against plain loops in double precision and central differences of their loss (as in
 //! `albert.rs`, and with its limits), the majority class against a count of the rows, and both as rows of a user's table.
 
+use super::albert::{Weights, difference, norm};
 use repro::encode::{Batch, Targets};
 use repro::engine::weights::{Initialization, starting_values};
 use repro::engine::{self, Logits, NamedArray, Processor, StepPart};
@@ -38,8 +39,6 @@ fn batch() -> Batch {
     Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, targets }
 }
 
-type Weights = BTreeMap<String, Vec<f64>>;
-
 fn dense(weights: &Weights, path: &str, x: &[f64]) -> Vec<f64> {
     let (weight, bias) = (&weights[&format!("{path}.weight")], &weights[&format!("{path}.bias")]);
     let dot = |row: &[f64]| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
@@ -71,21 +70,6 @@ fn loss(weights: &Weights, width: usize) -> f64 {
     ROWS.iter().map(one).sum::<f64>() / ROWS.len() as f64
 }
 
-fn difference(weights: &mut Weights, name: &str, at: usize, width: usize) -> f64 {
-    let own = weights[name][at];
-    let mut at_value = |value: f64| {
-        weights.get_mut(name).unwrap()[at] = value;
-        loss(weights, width)
-    };
-    let difference = (at_value(own + 1e-5) - at_value(own - 1e-5)) / 2e-5;
-    weights.get_mut(name).unwrap()[at] = own;
-    difference
-}
-
-fn norm(values: impl Iterator<Item = f64>) -> f64 {
-    values.map(|value| value * value).sum::<f64>().sqrt()
-}
-
 /// In the row whose texts are one equal word, u - v stays 0 whatever that word's vector is.
 #[test]
 fn a_bag_of_words_follows_plain_loops() {
@@ -108,8 +92,9 @@ fn a_bag_of_words_follows_plain_loops() {
     assert!((engine.loss().unwrap() - loss(&weights, width)).abs() < 1e-5);
     for gradient in engine.gradients().unwrap() {
         let name = &gradient.name;
-        let expected: Vec<f64> =
-            (0..gradient.values.len()).map(|at| difference(&mut weights, name, at, width)).collect();
+        let expected: Vec<f64> = (0..gradient.values.len())
+            .map(|at| difference(&mut weights, name, at, |weights| loss(weights, width)))
+            .collect();
         let off = norm(gradient.values.iter().zip(&expected).map(|(found, e)| f64::from(*found) - e));
         let limit = 1e-4 * norm(expected.into_iter());
         assert!(off < limit, "gradient of {name} off by {off:e}, limit {limit:e}");

@@ -3,7 +3,7 @@
 //! T columns, I inputs, O outputs; X `[I, T]`, Y `[O, T]`, weight `[O, I]`.
 
 use super::panel::add_row_sums;
-use super::product::{Left, Product, Start};
+use super::product::{Left, Product, Start, in_panels};
 use super::simd::Isa;
 
 /// Shape of a dense layer at work.
@@ -32,38 +32,16 @@ impl Dense {
 
     /// `Y = W X + b`.
     pub fn forward(&self, weight: &[f32], bias: &[f32], input: &[f32], output: &mut [f32]) {
-        let width = self.isa.width;
-        Product {
-            m: self.outputs,
-            n: self.columns,
-            k: self.inputs,
-            left: Left::Rows { values: weight, stride: self.inputs },
-            right: input,
-            right_panel: self.inputs * width,
-            start: if bias.is_empty() { Start::Zero } else { Start::Bias(bias) },
-            output,
-            output_panel: self.outputs * width,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let shape = (self.outputs, self.columns, self.inputs);
+        let left = Left::Rows { values: weight, stride: self.inputs };
+        let start = if bias.is_empty() { Start::Zero } else { Start::Bias(bias) };
+        in_panels(self.isa, shape, left, input, start, output);
     }
 
     /// `dX = Wᵀ dY`, or `dX += Wᵀ dY` with [`Start::Output`].
     pub fn backward(&self, weight: &[f32], gradient: &[f32], start: Start, output: &mut [f32]) {
-        let width = self.isa.width;
-        Product {
-            m: self.inputs,
-            n: self.columns,
-            k: self.outputs,
-            left: Left::Columns { values: weight, stride: self.inputs },
-            right: gradient,
-            right_panel: self.outputs * width,
-            start,
-            output,
-            output_panel: self.inputs * width,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let shape = (self.inputs, self.columns, self.outputs);
+        in_panels(self.isa, shape, Left::Columns { values: weight, stride: self.inputs }, gradient, start, output);
     }
 
     /// `dW += dY Xᵀ` and `db += Σ dY`; `transposed` is X by [`super::transpose::to_feature_panels`].

@@ -123,6 +123,21 @@ fn pairs(head: Head, labels: usize) -> impl Fn(u32) -> Batch {
     }
 }
 
+/// The fast engine with two workers, on every instruction set, stays together with the reference engine.
+fn stay_together_on_every_isa(
+    config: &EncoderConfig,
+    (head, labels): (Head, usize),
+    batches: &dyn Fn(u32) -> Batch,
+    what: &str,
+) {
+    let values = start(config, head, labels);
+    for isa in Isa::all() {
+        let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
+        let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
+        stay_together(&mut fast, &mut slow, batches, &format!("{what} {isa:?}"));
+    }
+}
+
 /// Two engines stay together over steps of two micro-batches, in loss, gradients, norm and prediction.
 fn stay_together(fast: &mut dyn Engine, slow: &mut dyn Engine, batches: &dyn Fn(u32) -> Batch, what: &str) {
     for step in 0..3 {
@@ -170,17 +185,12 @@ fn steps_with_dropout_follow_the_reference_engine() {
     for (hidden, heads, wide, activation) in SHAPES {
         for (head, labels) in HEADS {
             let config = config(hidden, heads, wide, activation);
-            let values = start(&config, head, labels);
-            for isa in Isa::all() {
-                let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
-                let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-                stay_together(
-                    &mut fast,
-                    &mut slow,
-                    &rounds(head, labels),
-                    &format!("{hidden} {activation} {head:?} {isa:?}"),
-                );
-            }
+            stay_together_on_every_isa(
+                &config,
+                (head, labels),
+                &rounds(head, labels),
+                &format!("{hidden} {activation} {head:?}"),
+            );
         }
     }
 }
@@ -228,13 +238,12 @@ fn steps_of_every_family_follow_the_reference_engine() {
         let frozen = FeatureBased { kind: FeatureKind::WeightedSumAllLayers, lstm_hidden_size: 6 };
         let heads = HEADS.into_iter().chain([(Head::FeatureBased(frozen), 5)]);
         for (head, labels) in heads.filter(|(head, _)| *head != Head::Pretraining && has(*head)) {
-            let values = start(&config, head, labels);
-            for isa in Isa::all() {
-                let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
-                let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-                let what = format!("{} {head:?} {isa:?}", config.family.title);
-                stay_together(&mut fast, &mut slow, &rounds(head, labels), &what);
-            }
+            stay_together_on_every_isa(
+                &config,
+                (head, labels),
+                &rounds(head, labels),
+                &format!("{} {head:?}", config.family.title),
+            );
         }
     }
 }
@@ -246,12 +255,7 @@ fn steps_with_next_tokens_follow_the_reference_engine() {
     let config = EncoderConfig::parse(FAMILY_CONFIGS[5]).unwrap().with_classifier_dropout(Some(0.2));
     let config = EncoderConfig { auxiliary_lm: 0.5, ..config };
     for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1), (Head::Choice, 1)] {
-        let values = start(&config, head, labels);
-        for isa in Isa::all() {
-            let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
-            let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-            stay_together(&mut fast, &mut slow, &rounds(head, labels), &format!("next tokens {head:?} {isa:?}"));
-        }
+        stay_together_on_every_isa(&config, (head, labels), &rounds(head, labels), &format!("next tokens {head:?}"));
     }
 }
 
@@ -262,13 +266,12 @@ fn steps_over_pairs_in_both_orders_follow_the_reference_engine() {
     let gpt = EncoderConfig { auxiliary_lm: 0.5, ..family(5) };
     for config in [gpt, family(5), family(0), family(6), config(36, 3, 50, "gelu")] {
         for (head, labels) in [(Head::Classification, 3), (Head::Regression, 1)] {
-            let values = start(&config, head, labels);
-            for isa in Isa::all() {
-                let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
-                let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-                let what = format!("both orders {} {head:?} {isa:?}", config.family.title);
-                stay_together(&mut fast, &mut slow, &pairs(head, labels), &what);
-            }
+            stay_together_on_every_isa(
+                &config,
+                (head, labels),
+                &pairs(head, labels),
+                &format!("both orders {} {head:?}", config.family.title),
+            );
         }
     }
 }
@@ -371,13 +374,8 @@ fn steps_over_elmo_follow_the_reference_engine() {
         let config = elmo(attention, task);
         let task = crate::task::find(task).unwrap();
         let (head, labels) = (task.head, task.num_labels());
-        let values = start(&config, head, labels);
-        for isa in Isa::all() {
-            let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
-            let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-            let batches = |round: u32| texts(head, labels, count, if round.is_multiple_of(2) { 7 } else { 4 }, round);
-            stay_together(&mut fast, &mut slow, &batches, &format!("{task} {isa:?}"));
-        }
+        let batches = |round: u32| texts(head, labels, count, if round.is_multiple_of(2) { 7 } else { 4 }, round);
+        stay_together_on_every_isa(&config, (head, labels), &batches, &format!("{task}"));
     }
 }
 
@@ -469,12 +467,7 @@ fn steps_in_bf16_stay_near_the_reference_engine() {
 fn steps_of_a_causal_model_follow_the_reference_engine() {
     let config = EncoderConfig { causal: true, ..config(36, 3, 50, "gelu") };
     for (head, labels) in HEADS {
-        let values = start(&config, head, labels);
-        for isa in Isa::all() {
-            let mut fast = Cpu::with(isa, config.clone(), head, labels, &values, 2).unwrap();
-            let mut slow = Reference::new(config.clone(), head, labels, values.clone()).unwrap();
-            stay_together(&mut fast, &mut slow, &rounds(head, labels), &format!("causal {head:?} {isa:?}"));
-        }
+        stay_together_on_every_isa(&config, (head, labels), &rounds(head, labels), &format!("causal {head:?}"));
     }
 }
 
@@ -586,12 +579,7 @@ fn feature_based(kind: FeatureKind, lstm_hidden_size: usize) -> (EncoderConfig, 
 fn steps_over_a_frozen_encoder_follow_the_reference_engine() {
     for (kind, units) in FeatureKind::ALL.into_iter().zip([6, 20].into_iter().cycle()) {
         let (config, head) = feature_based(kind, units);
-        let values = start(&config, head, 5);
-        for isa in Isa::all() {
-            let mut fast = Cpu::with(isa, config.clone(), head, 5, &values, 2).unwrap();
-            let mut slow = Reference::new(config.clone(), head, 5, values.clone()).unwrap();
-            stay_together(&mut fast, &mut slow, &rounds(head, 5), &format!("{kind} {isa:?}"));
-        }
+        stay_together_on_every_isa(&config, (head, 5), &rounds(head, 5), &format!("{kind}"));
     }
 }
 

@@ -7,7 +7,7 @@
 use super::super::buffer::Buffer;
 use super::super::lstm::Steps;
 use super::super::panel::{Corner, clear_columns, copy_rectangle, panels_len};
-use super::super::product::{Left, Packed, Product, Start};
+use super::super::product::{Left, Packed, Start, in_panels};
 use super::super::simd::{Isa, sigmoid, tanh, vectors_mut};
 use pulp::{Simd, WithSimd};
 
@@ -87,13 +87,13 @@ impl Direction<'_> {
         let below = Corner { height: 2 * size, row: size, column: 0 };
         copy_rectangle(isa, (size, lanes), (hidden, Corner::top(size, 0)), (&mut *joined, below));
         let start = Start::Bias(self.weights[1]);
-        self.product(&packed[0], (4 * cells, lanes, 2 * size), joined, start, gates);
+        in_panels(isa, (4 * cells, lanes, 2 * size), packed[0].left(), joined, start, gates);
         let panel = cells * isa.width;
         let panels = cell.chunks_mut(panel).zip(output.chunks_mut(panel)).take(lanes.div_ceil(isa.width));
         for (gates, (cell, output)) in gates.chunks_mut(4 * panel).zip(panels) {
             isa.run(Cell { clip: self.clips[0], gates, cell, output });
         }
-        self.product(&packed[1], (size, lanes, cells), output, Start::Zero, hidden);
+        in_panels(isa, (size, lanes, cells), packed[1].left(), output, Start::Zero, hidden);
         hidden.iter_mut().for_each(|value| *value = value.clamp(-self.clips[1], self.clips[1]));
         let panels = joined.chunks_mut(2 * size * isa.width).zip(hidden.chunks(size * isa.width));
         for (joined, hidden) in panels.take(lanes.div_ceil(isa.width)) {
@@ -101,30 +101,6 @@ impl Direction<'_> {
                 *x = if self.skips { *x + h } else { *h };
             }
         }
-    }
-
-    fn product(
-        &self,
-        left: &Packed,
-        (m, n, k): (usize, usize, usize),
-        right: &[f32],
-        start: Start,
-        output: &mut [f32],
-    ) {
-        let width = self.isa.width;
-        Product {
-            m,
-            n,
-            k,
-            left: left.left(),
-            right,
-            right_panel: k * width,
-            start,
-            output,
-            output_panel: m * width,
-            output_row: width,
-        }
-        .run(self.isa, false);
     }
 }
 

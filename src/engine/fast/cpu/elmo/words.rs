@@ -7,7 +7,7 @@
 
 use super::super::buffer::Buffer;
 use super::super::panel::{panels_len, place};
-use super::super::product::{Left, Product, Start};
+use super::super::product::{Left, Start, in_panels};
 use super::super::simd::{Isa, sigmoid, vectors, vectors_mut};
 use crate::engine::fast::flat::{self, LanguageModel};
 use crate::family::{Elmo, PADDING_CHARACTER};
@@ -81,19 +81,8 @@ impl Characters<'_> {
         output: &mut Buffer,
     ) {
         output.fit(panels_len(self.isa, outputs, columns));
-        Product {
-            m: outputs,
-            n: columns,
-            k: inputs,
-            left: Left::Columns { values: self.values(&dense.weight), stride: outputs },
-            right: x,
-            right_panel: inputs * self.isa.width,
-            start: Start::Bias(self.values(&dense.bias)),
-            output,
-            output_panel: outputs * self.isa.width,
-            output_row: self.isa.width,
-        }
-        .run(self.isa, false);
+        let left = Left::Columns { values: self.values(&dense.weight), stride: outputs };
+        in_panels(self.isa, (outputs, columns, inputs), left, x, Start::Bias(self.values(&dense.bias)), output);
     }
 
     /// Raises the words' rows from `row` on to what the filters of one width find.
@@ -106,23 +95,12 @@ impl Characters<'_> {
             windows.extend((0..=used.min(most - width)).map(|place| (word, place)));
         }
         let inputs = width * self.own.character_size;
+        let left = Left::Columns { values: self.values(&self.layout.filters[which].weight), stride: filters };
         embedded.fit(panels_len(self.isa, inputs, WINDOWS));
         convolved.fit(panels_len(self.isa, filters, WINDOWS));
         for windows in windows.chunks(WINDOWS) {
             self.embed(windows, width, characters, embedded);
-            Product {
-                m: filters,
-                n: windows.len(),
-                k: inputs,
-                left: Left::Columns { values: self.values(&self.layout.filters[which].weight), stride: filters },
-                right: embedded,
-                right_panel: inputs * self.isa.width,
-                start: Start::Zero,
-                output: convolved,
-                output_panel: filters * self.isa.width,
-                output_row: self.isa.width,
-            }
-            .run(self.isa, false);
+            in_panels(self.isa, (filters, windows.len(), inputs), left, embedded, Start::Zero, convolved);
             self.raise((row, filters), windows, convolved, words);
         }
     }

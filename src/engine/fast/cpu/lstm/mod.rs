@@ -20,7 +20,7 @@ pub use steps::Steps;
 use super::buffer::Buffer;
 use super::dense::Dense;
 use super::panel::{Corner, clear_columns, clear_tail, copy_rectangle, panels_len};
-use super::product::{Left, Packed, Product, Start};
+use super::product::{Left, Packed, Start, in_panels};
 use super::simd::Isa;
 use super::transpose::to_feature_panels;
 use std::ops::Range;
@@ -154,20 +154,8 @@ impl Lstm<'_> {
 
     /// `gates += U h'`.
     fn recurrent(&self, lanes: usize, packed: &Packed, hidden: &[f32], gates: &mut [f32]) {
-        let (units, width) = (self.units, self.isa.width);
-        Product {
-            m: 4 * units,
-            n: lanes,
-            k: units,
-            left: packed.left(),
-            right: hidden,
-            right_panel: units * width,
-            start: Start::Output,
-            output: gates,
-            output_panel: 4 * units * width,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let shape = (4 * self.units, lanes, self.units);
+        in_panels(self.isa, shape, packed.left(), hidden, Start::Output, gates);
     }
 
     /// From the gradient of this direction's rows of the output to da of every position, which stays on the tape.
@@ -219,20 +207,8 @@ impl Lstm<'_> {
 
     /// `dh' = Uᵀ da`.
     fn recurrent_back(&self, lanes: usize, packed: &Packed, gates: &[f32], hidden: &mut [f32]) {
-        let (units, width) = (self.units, self.isa.width);
-        Product {
-            m: units,
-            n: lanes,
-            k: 4 * units,
-            left: packed.left(),
-            right: gates,
-            right_panel: 4 * units * width,
-            start: Start::Zero,
-            output: hidden,
-            output_panel: units * width,
-            output_row: width,
-        }
-        .run(self.isa, false);
+        let shape = (self.units, lanes, 4 * self.units);
+        in_panels(self.isa, shape, packed.left(), gates, Start::Zero, hidden);
     }
 
     /// After the backward pass: `dx = Wᵀ da`, or `dx += Wᵀ da` with [`Start::Output`].

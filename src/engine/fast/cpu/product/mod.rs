@@ -95,6 +95,19 @@ pub struct Product<'a> {
     pub output_row: usize,
 }
 
+/// A product of arrays in panels behind one another: right factor `[k, n]`, output `[m, n]`.
+pub fn in_panels(
+    isa: Isa,
+    (m, n, k): (usize, usize, usize),
+    left: Left,
+    right: &[f32],
+    start: Start,
+    output: &mut [f32],
+) {
+    let (right_panel, output_panel, output_row) = (k * isa.width, m * isa.width, isa.width);
+    Product { m, n, k, left, right, right_panel, start, output, output_panel, output_row }.run(isa, false);
+}
+
 impl Product<'_> {
     /// Computes it. Outputs in panels get whole rows: what is past column n is 0 or what follows from the right factor's
     /// values there. With `exact` nothing past column n is written.
