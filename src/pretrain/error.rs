@@ -30,6 +30,9 @@ pub enum PretrainError {
     /// A model that makes no sense.
     #[error("model: {0}")]
     Config(#[from] ConfigError),
+    /// A checkpoint to go on from that is another model, or none.
+    #[error("`start_from`: {}: {reason}", folder.display())]
+    Start { folder: PathBuf, reason: String },
     /// The engine's.
     #[error(transparent)]
     Engine(#[from] EngineError),

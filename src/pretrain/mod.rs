@@ -18,6 +18,7 @@ mod pairs;
 mod report;
 mod run;
 mod segments;
+mod start;
 mod store;
 mod vocabulary;
 mod wordpiece;

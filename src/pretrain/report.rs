@@ -39,6 +39,7 @@ pub fn json(spec: &PretrainingSpec, description: &Value, outcome: &Outcome, toke
         "masked": if spec.data.left_to_right { Value::Null } else { spec.data.masked.into() },
         "next_sentence": spec.data.next_sentence,
         "seed": spec.seed,
+        "start_from": start(spec),
         "tokens": progress.tokens,
         "seconds": progress.seconds.round(),
         "tokens_per_second": tokens_per_second.round(),
@@ -47,6 +48,11 @@ pub fn json(spec: &PretrainingSpec, description: &Value, outcome: &Outcome, toke
         "training_loss": curve.collect::<Vec<Value>>(),
         "held_out": evaluations.collect::<Vec<Value>>(),
     })
+}
+
+/// Name of the checkpoint that was gone on from: the folder is the user's own.
+fn start(spec: &PretrainingSpec) -> Option<String> {
+    spec.start_from.as_deref().map(|folder| folder.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 fn round(value: f64) -> f64 {
@@ -67,7 +73,7 @@ pub fn card(spec: &PretrainingSpec, report: &Value, command: &str) -> String {
         })
         .collect();
     format!(
-        "# {name}\n\nA BERT pre-trained from nothing by `repro pretrain`: {objective}, \
+        "# {name}\n\nA BERT pre-trained from {start} by `repro pretrain`: {objective}, \
          {steps} steps of {batch} sequences of at most {length} tokens, {tokens} tokens in all.\n\n    {command}\n\n\
          | | |\n| --- | --- |\n\
          | layers, hidden size, heads | {layers}, {hidden}, {heads} |\n\
@@ -80,6 +86,7 @@ pub fn card(spec: &PretrainingSpec, report: &Value, command: &str) -> String {
          On documents that were held out:\n\n\
          | step | loss | masked words right | next sentences right |\n| ---: | ---: | ---: | ---: |\n{rows}",
         name = spec.name,
+        start = start(spec).map_or_else(|| "nothing".into(), |name| format!("`{name}` on")),
         objective = objective(spec),
         steps = number("/steps"),
         batch = number("/batch_size"),

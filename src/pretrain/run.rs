@@ -13,7 +13,7 @@ use super::data::Corpus;
 use super::error::{unread, unwritten};
 use super::evaluate::evaluate;
 use super::vocabulary::Vocabulary;
-use super::{PretrainError, report};
+use super::{PretrainError, report, start};
 use crate::engine::weights::{Initialization, starting_values};
 use crate::engine::{self, Engine, Processor};
 use crate::event::{Event, Observer};
@@ -27,7 +27,6 @@ use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding
 use crate::task::Head;
 use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer, snapshot};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -80,8 +79,10 @@ impl Pretraining<'_> {
         let lock = lock(&self.folder, "pretraining").map_err(|error| self.folder_error(error.to_string()))?;
         let _lock = lock.ok_or_else(|| self.folder_error("another process is at work here".into()))?;
         self.check_settings()?;
+        self.check_start(None)?;
         let corpus = Corpus::make(self.spec, &self.folder, self.observer)?;
-        let config = self.config(&corpus.vocabulary);
+        self.check_start(Some(&corpus.vocabulary))?;
+        let config = self.config(Some(&corpus.vocabulary));
         let mut encoder = EncoderConfig::parse(&config.to_string())?;
         if let Some(dropout) = self.spec.train.dropout {
             (encoder.hidden_dropout_prob, encoder.attention_probs_dropout_prob) = (dropout, dropout);
@@ -103,12 +104,18 @@ impl Pretraining<'_> {
         PretrainError::Folder { folder: self.folder.clone(), reason }
     }
 
+    /// Fails where the checkpoint to go on from is another model, before the corpus is read and once its vocabulary is
+    /// known.
+    fn check_start(&self, vocabulary: Option<&Vocabulary>) -> Result<(), PretrainError> {
+        let start = self.spec.start_from.as_deref();
+        start.map_or(Ok(()), |folder| start::check(folder, &self.config(vocabulary)))
+    }
+
     /// `config.json` of the model.
-    fn config(&self, vocabulary: &Vocabulary) -> Value {
+    fn config(&self, vocabulary: Option<&Vocabulary>) -> Value {
         let model = &self.spec.model;
-        json!({
+        let mut config = json!({
             "model_type": "bert",
-            "vocab_size": vocabulary.rounded(),
             "hidden_size": model.hidden_size,
             "num_hidden_layers": model.num_hidden_layers,
             "num_attention_heads": model.num_attention_heads,
@@ -122,7 +129,11 @@ impl Pretraining<'_> {
             "layer_norm_eps": 1e-12,
             "pad_token_id": 0,
             "is_decoder": self.spec.data.left_to_right,
-        })
+        });
+        if let Some(vocabulary) = vocabulary {
+            config["vocab_size"] = vocabulary.rounded().into();
+        }
+        config
     }
 
     /// What a snapshot belongs to, as far as it is known before the corpus is read.
@@ -174,7 +185,9 @@ impl Pretraining<'_> {
             initializer_range: self.spec.model.initializer_range,
             truncated_normal: true,
         };
-        let values = starting_values(&parameters(&config, Head::Pretraining, LABELS), BTreeMap::new(), &how);
+        let start = self.spec.start_from.as_deref();
+        let found = start.map(|folder| start::weights(folder, &config, LABELS)).transpose()?.unwrap_or_default();
+        let values = starting_values(&parameters(&config, Head::Pretraining, LABELS), found, &how);
         Ok(engine::create(self.engine, config, Head::Pretraining, LABELS, values, &self.processor)?)
     }
 

@@ -19,6 +19,8 @@ pub struct PretrainingSpec {
     pub vocabulary: VocabularySource,
     /// The encoder.
     pub model: ModelSpec,
+    /// Folder of a checkpoint whose weights are gone on from; new ones where there is none.
+    pub start_from: Option<PathBuf>,
     /// Sequences and what is predicted of them.
     pub data: SequenceSpec,
     /// Steps and the optimizer.
@@ -123,6 +125,7 @@ const FIELDS: &[Known] = &[
     ("held_out", "the share of documents that are only evaluated on, a number from 0 to 0.5"),
     ("vocabulary", "a `vocab.txt` or `tokenizer.json`, or `{size, lower_case}` to train one"),
     ("model", "a map of the encoder's shape"),
+    ("start_from", "a folder with `config.json` and `model.safetensors` of a pre-trained model"),
     ("data", "a map of how text becomes sequences"),
     ("train", "a map with `steps`, `batch_size`, `learning_rate` and more"),
     ("seed", "a whole number"),
@@ -197,13 +200,22 @@ pub fn is_pretraining(path: &Path) -> bool {
 fn pretraining(root: &Node) -> Read<PretrainingSpec> {
     let fields = Fields::read(root, "", FIELDS)?;
     let data = data(&fields)?;
+    let start_from = fields.get("start_from").map(start_from).transpose()?;
+    let vocabulary = vocabulary(fields.require("vocabulary")?)?;
+    if let (Some(folder), VocabularySource::Train { .. }) = (&start_from, &vocabulary) {
+        let file = folder.join("vocab.txt");
+        let message =
+            format!("`start_from` goes with the vocabulary of its model, expected `vocabulary: {}`", file.display());
+        return Err(Complaint::new(fields.require("vocabulary")?.place, message));
+    }
     Ok(PretrainingSpec {
         name: super::experiment::name(fields.require("name")?)?,
         corpus: distinct(fields.require("corpus")?, "corpus", |node| {
             text(node, "corpus", "a text file or a folder").map(PathBuf::from)
         })?,
         held_out: part(&fields, "", "held_out", 0.02, |x| (0.0..=0.5).contains(&x), "a number from 0 to 0.5")?,
-        vocabulary: vocabulary(fields.require("vocabulary")?)?,
+        vocabulary,
+        start_from,
         model: model(fields.require("model")?, &data)?,
         train: train(fields.require("train")?)?,
         seed: fields.get("seed").map_or(Ok(1), |node| decode::whole(node, "seed", 0, u64::from(u32::MAX)))?,
@@ -211,6 +223,10 @@ fn pretraining(root: &Node) -> Read<PretrainingSpec> {
         out: fields.get("out").map(|node| text(node, "out", "a folder").map(PathBuf::from)).transpose()?,
         data,
     })
+}
+
+fn start_from(node: &Node) -> Read<PathBuf> {
+    text(node, "start_from", "a folder of a pre-trained model").map(PathBuf::from)
 }
 
 fn vocabulary(node: &Node) -> Read<VocabularySource> {
@@ -366,6 +382,11 @@ mod tests {
         assert!(found.contains("`data.mask` 0.9 and `data.random` 0.2 are more than 1 together"), "{found}");
         let found = first(&format!("{LEAST}data: {{max_seq_length: 4}}\n"));
         assert!(found.contains("invalid `data.max_seq_length`: found `4`, expected a whole number from 8"), "{found}");
+        let found = first(&format!("{LEAST}start_from: other\n"));
+        assert_eq!(
+            found,
+            "x.yaml:3:13: `start_from` goes with the vocabulary of its model, expected `vocabulary: other/vocab.txt`"
+        );
         let found = first(&LEAST.replace("hidden_size: 64", "hidden_size: 64, max_position_embeddings: 64"));
         assert!(found.contains("is 64, expected at least `data.max_seq_length`, 128"), "{found}");
     }

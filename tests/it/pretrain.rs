@@ -193,3 +193,24 @@ fn a_folder_of_another_pre_training_is_refused() {
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(complaint.contains("its snapshot is of other settings"), "{complaint}");
 }
+
+/// The paper trains 90 % of its steps on short sequences and goes on with long ones; others go on with their own text.
+#[test]
+fn a_checkpoint_is_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, first, second) = (spec(folder.path()), folder.path().join("first"), folder.path().join("second"));
+    assert!(finish(&file, &first, &[]).status.success());
+    let model = first.join("model").display().to_string();
+    let (start, words) = (format!("start_from={model}"), format!("vocabulary={model}/vocab.txt"));
+    let sets = ["--set", &start, "--set", &words];
+    let output = finish(&file, &second, &[&sets[..], &["--set", "train.steps=5"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (anew, on) = (losses(&first), losses(&second));
+    assert!(on[0] < anew[0] - 0.5, "{} {}", on[0], anew[0]);
+    assert!(fs::read_to_string(second.join("model/README.md")).unwrap().contains("pre-trained from `model` on by"));
+    let refused =
+        finish(&file, &folder.path().join("third"), &[&sets[..], &["--set", "model.hidden_size=64"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let complaint = String::from_utf8(refused.stderr).unwrap().replace(&model, "MODEL");
+    insta::assert_snapshot!(complaint, @"error: `start_from`: MODEL: its `hidden_size` is 32, expected this file's, 64");
+}

@@ -1,0 +1,56 @@
+//! The checkpoint that a pre-training goes on from: a model of the same shape, heads included, as `repro pretrain` and
+//! the released BERT checkpoints have them. Its optimizer is not there: moments begin at zero, and the rate warms up anew.
+
+use super::PretrainError;
+use crate::engine::NamedArray;
+use crate::engine::weights::{HeadSource, load};
+use crate::family::{EncoderConfig, parameters};
+use crate::task::Head;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Fields of `config.json` that the computation or a shape depends on.
+const SHAPE: [&str; 9] = [
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "max_position_embeddings",
+    "is_decoder",
+];
+
+/// Fails where the folder's model is not of the spec's shape. `vocab_size` is compared where `config` has one.
+///
+/// # Errors
+/// No folder with a `config.json`, or the field in which it differs.
+pub fn check(folder: &Path, config: &Value) -> Result<(), PretrainError> {
+    let bad = |reason: String| PretrainError::Start { folder: folder.to_path_buf(), reason };
+    let text = std::fs::read_to_string(folder.join("config.json"));
+    let text = text.map_err(|error| bad(format!("config.json: {error}")))?;
+    let theirs: Value = serde_json::from_str(&text).map_err(|error| bad(format!("config.json: {error}")))?;
+    let usual = Value::Bool(false); // what leaves `is_decoder` out reads both ways
+    let of = |config: &Value, field: &str| config.get(field).unwrap_or(&usual).clone();
+    let differs = SHAPE.iter().filter(|field| config.get(**field).is_some()).find(|f| of(&theirs, f) != of(config, f));
+    differs.map_or(Ok(()), |field| {
+        Err(bad(format!("its `{field}` is {}, expected this file's, {}", of(&theirs, field), of(config, field))))
+    })
+}
+
+/// Its weights by parameter name.
+///
+/// # Errors
+/// No `model.safetensors`, or one that lacks a tensor.
+pub fn weights(
+    folder: &Path,
+    config: &EncoderConfig,
+    labels: usize,
+) -> Result<BTreeMap<String, NamedArray>, PretrainError> {
+    let bad = |reason: String| PretrainError::Start { folder: folder.to_path_buf(), reason };
+    let parameters = parameters(config, Head::Pretraining, labels);
+    let loaded = load(&[folder.join("model.safetensors")], config.family, &parameters, HeadSource::Checkpoint);
+    loaded.map(|loaded| loaded.arrays).map_err(|error| bad(error.to_string()))
+}
