@@ -19,10 +19,9 @@ pub fn check(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
 }
 
 /// What is not written here yet; the reference engine has it all.
-pub fn missing(config: &EncoderConfig, head: Head) -> Option<String> {
+pub fn missing(config: &EncoderConfig, _head: Head) -> Option<String> {
     match config.family.computation {
-        Computation::PostNorm | Computation::Xlnet | Computation::Elmo => None,
+        Computation::PostNorm | Computation::ModernBert | Computation::Xlnet | Computation::Elmo => None,
         Computation::Words | Computation::Constant => Some("baselines".into()),
-        Computation::ModernBert => head.reads_every_token().then(|| "ModernBERT with a head of every token".into()),
     }
 }

@@ -162,6 +162,8 @@ impl Worker {
     fn encode(&mut self, model: &Model, sequences: &[Sequence]) {
         let features = Features::of(model, &self.columns);
         let layers = features.map_or(model.layout.layers.len(), |features| features.layers());
+        // Of a frozen encoder perhaps not the last layer is read, after which the LayerNorm stands.
+        let norm = model.layout.final_norm.as_ref().filter(|_| layers == model.layout.layers.len());
         let keep = |state: usize, tape: &mut Tape| {
             features.iter().for_each(|features| features.keep(state, layers, tape));
         };
@@ -171,7 +173,7 @@ impl Worker {
             let step = Step { model, layer, columns: &self.columns, sequences };
             let last = layer + 1 == layers;
             let next = self.tape.slot(layer + 1);
-            let place = if last { self.tape.last(model) } else { &mut self.tape.layers[next].input };
+            let place = if last { self.tape.last(norm.is_some()) } else { &mut self.tape.layers[next].input };
             let mut output = std::mem::take(place);
             let own = self.tape.slot(layer);
             match model.config.encoder {
@@ -180,12 +182,12 @@ impl Worker {
                 }
                 _ => layer::forward(&step, &mut self.tape.layers[own], &mut output, &mut self.work),
             }
-            let place = if last { self.tape.last(model) } else { &mut self.tape.layers[next].input };
+            let place = if last { self.tape.last(norm.is_some()) } else { &mut self.tape.layers[next].input };
             *place = output;
+            if let Some(norm) = norm.filter(|_| last) {
+                pre_norm::read(model, norm, &self.columns, sequences, (&mut self.tape, &mut self.work));
+            }
             keep(layer + 1, &mut self.tape);
-        }
-        if let Some(norm) = &model.layout.final_norm {
-            pre_norm::read(model, norm, &self.columns, sequences, (&mut self.tape, &mut self.work));
         }
         head::drop_output(model, &self.columns, &mut self.tape.output, &mut self.work.mask);
     }

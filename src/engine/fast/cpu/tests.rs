@@ -583,6 +583,16 @@ fn steps_over_a_frozen_encoder_follow_the_reference_engine() {
     }
 }
 
+/// The last layer's output is normalised once more, others' are not.
+#[test]
+fn steps_over_a_frozen_pre_norm_encoder_follow_the_reference_engine() {
+    let config = EncoderConfig::parse(FAMILY_CONFIGS[6]).unwrap();
+    for kind in FeatureKind::ALL.into_iter().filter(|kind| kind.least_layers() <= config.num_hidden_layers) {
+        let head = Head::FeatureBased(FeatureBased { kind, lstm_hidden_size: 6 });
+        stay_together_on_every_isa(&config, (head, 5), &rounds(head, 5), &format!("ModernBERT {kind}"));
+    }
+}
+
 /// A few steps on either engine, at a rate that moves everything.
 fn train(engine: &mut dyn Engine, head: Head, steps: std::ops::Range<u64>) {
     for step in steps {

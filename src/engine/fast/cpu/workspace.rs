@@ -226,9 +226,9 @@ impl Tape {
         layer % self.kept
     }
 
-    /// Where the last layer writes.
-    pub fn last(&mut self, model: &Model) -> &mut Buffer {
-        if model.layout.final_norm.is_some() { &mut self.final_hat } else { &mut self.output }
+    /// Where the last layer writes; a LayerNorm may follow.
+    pub fn last(&mut self, normalised: bool) -> &mut Buffer {
+        if normalised { &mut self.final_hat } else { &mut self.output }
     }
 
     /// Room for a micro-batch of so many columns and sequences.
@@ -289,9 +289,9 @@ pub struct Work {
     pub shared_layer: Buffer,
     /// The head's: derivative of the pooler's activation, pooled output with its dropout applied, logits, their gradient.
     pub head: [Buffer; 4],
-    /// x̂ of the pooler's LayerNorm `[H, S]`, where it has one.
+    /// x̂ of the pooler's LayerNorm `[H, S]`, where it has one; `[H, T]` of a head of every token.
     pub pooled_hat: Buffer,
-    /// Its `1 / √(variance + ε)` `[S]`.
+    /// Its `1 / √(variance + ε)`.
     pub pooled_inverse: Buffer,
     /// The gate's value `[I, T]`, where the feed-forward block is gated; also the last LayerNorm's output `[H, T]`.
     pub gate: Buffer,

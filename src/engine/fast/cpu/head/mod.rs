@@ -7,6 +7,7 @@
 mod every_token;
 mod masked;
 mod pooled;
+mod pooler;
 
 pub use masked::{Masked, add_to_words};
 
