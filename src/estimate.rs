@@ -85,7 +85,7 @@ pub fn memory_of(
 /// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
 /// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
 /// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer (`10 H + 2 I + N` where feed-forward is gated),
-/// and `12 H + 3 I` a token, `14 H + 3 I` where a head of every token has a pooler; and a gradient of the layers' parameters
+/// and `12 H + 3 I` a token, `2 H` more where a head of every token has a pooler, `10 H` of one with beams; and a gradient of the layers' parameters
 /// where they share them. A frozen encoder keeps two layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
@@ -97,7 +97,11 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
         _ if texts.is_some() => texts.map_or(0, |own| text_values(config, own) / BYTES_OF_A_WORD),
         _ => {
             let pooled = head.reads_every_token() && config.family.pooler(head).is_some();
-            let head = if pooled { 2 * hidden } else { next_token_values(config, head) };
+            let head = match head {
+                Head::BeamSpan => 10 * hidden,
+                _ if pooled => 2 * hidden,
+                _ => next_token_values(config, head),
+            };
             config.num_hidden_layers * layer + 12 * hidden + 3 * wide + head
         }
     };

@@ -33,7 +33,7 @@ fn metric_type(metric: Metric) -> &'static str {
 /// The hub's pipeline that runs the exported class, as key and for people; a regression runs as text classification.
 fn pipeline(input: &ExportInput) -> (&'static str, &'static str) {
     match input.head() {
-        Head::Span => ("question-answering", "Question Answering"),
+        Head::Span | Head::BeamSpan => ("question-answering", "Question Answering"),
         Head::Classification | Head::Regression => ("text-classification", "Text Classification"),
         Head::Tokens | Head::FeatureBased(_) => ("token-classification", "Token Classification"),
         Head::Choice => ("multiple-choice", "Multiple Choice"),

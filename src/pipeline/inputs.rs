@@ -10,7 +10,7 @@ use crate::event::{Event, Observer};
 use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read, parameters};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
 use crate::plan::{CPU, EngineKind, Run};
-use crate::task::{Split, SplitRole};
+use crate::task::{Head, Split, SplitRole};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -229,6 +229,11 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
     let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
     enough.map_err(|reason| InputError::Layers { name, reason })?;
     let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
+    if run.head() == Head::BeamSpan && !family.has(Head::BeamSpan) {
+        let reason =
+            format!("`span_head` is `beam`, expected `simple`: {} has no head with a beam search", family.title);
+        return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason });
+    }
     if !family.has(run.head()) {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));

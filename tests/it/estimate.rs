@@ -128,6 +128,20 @@ fn a_pooler_of_every_token_takes_two_states() {
     assert_eq!(memory(Head::Tokens) - memory(Head::Classification), 4 * 2 * (64 + 8) * 32);
 }
 
+/// Four bytes each of ten states of 32 values a token, 64 tokens and half a sequence: pairs, their gradient and those turned over
+/// take two each, the derivative of tanh, its LayerNorm, x̂ and their gradient one. Four copies of what is trained apart.
+#[test]
+fn beams_take_ten_states_of_every_token() {
+    let text = r#"{"model_type": "xlnet", "vocab_size": 97, "d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 44,
+        "ff_activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12}"#;
+    let config = EncoderConfig::parse(text).unwrap();
+    let apart = |head| {
+        let copies = parameter_count(&config, head, 2) + 3 * trained_count(&config, head, 2);
+        fast_memory(&config, head, 2, &BatchShape::rectangle(4, 16), 1) - 4 * copies
+    };
+    assert_eq!(apart(Head::BeamSpan) - apart(Head::Span), 4 * 10 * (64 + 8) * 32);
+}
+
 /// H 2, I 3, two sequences of 5 and 3 tokens. A last layer whose first tokens alone are read: keys and values of 8 tokens
 /// 2·2·4·8 = 128, two queries and their projection 2·(2·4)·2 = 32, feed-forward of two 2·(2·6)·2 = 48, two queries over 5
 /// and 3 keys 4·8·2 = 64; together 272. A layer before it: (56 + 4·L·2)·8 with L 5.

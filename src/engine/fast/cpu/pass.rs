@@ -13,10 +13,12 @@ use super::pre_norm;
 use super::shared::Shared;
 use super::turns::Turns;
 use super::workspace::{Gradients, Model, Tape, Work, units};
+use crate::encode::beams::Beams;
 use crate::encode::{Batch, Targets};
 use crate::engine::Divisors;
 use crate::engine::fast::flat::FlatLayout;
 use crate::family::Encoder;
+use crate::task::Head;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -97,6 +99,8 @@ impl Model<'_> {
 pub struct Output {
     /// Label after label; of heads that read every token, tokens one after another within a label.
     pub values: Vec<f32>,
+    /// What a beam search finds.
+    pub beams: Beams,
     /// The vocabulary at each masked token.
     pub words: Vec<Vec<f32>>,
 }
@@ -196,14 +200,22 @@ impl Worker {
         head::loss(model, &batch.targets, sequences, &self.columns, &mut self.work, by)
     }
 
-    fn output(&self, model: &Model, column: usize, sequence: &Sequence) -> Output {
+    fn output(&mut self, model: &Model, column: usize, sequence: &Sequence) -> Output {
+        if model.head == Head::BeamSpan {
+            let beams = head::search(model, &self.columns, &self.tape, &mut self.work, column);
+            return Output { beams, ..Output::default() };
+        }
         let logits = Logits::new(model, &self.work);
         let columns = if model.head.reads_every_token() { sequence.columns() } else { column..column + 1 };
         let label = |label: usize| columns.clone().map(move |column| (column, label));
         let values = (0..model.num_labels).flat_map(label).map(|(column, label)| logits.get(column, label)).collect();
         let own = &self.columns.bounds[column..column + 2];
         let masked = self.columns.masked.iter().enumerate().filter(|(_, place)| (own[0]..own[1]).contains(place));
-        Output { values, words: masked.map(|(at, _)| self.work.masked.words(model, at)).collect() }
+        Output {
+            values,
+            beams: Beams::default(),
+            words: masked.map(|(at, _)| self.work.masked.words(model, at)).collect(),
+        }
     }
 
     fn backward(&mut self, model: &Model, sequences: &[Sequence]) {

@@ -304,6 +304,8 @@ pub struct Work {
     pub firsts: Buffer,
     /// Of the head that predicts words.
     pub masked: super::head::Masked,
+    /// Of the span head with beams.
+    pub beams: super::head::BeamSpans,
     /// Attention's.
     pub attention: attention::Scratch,
 }
@@ -330,7 +332,7 @@ impl Work {
         for (buffer, rows) in self.head.iter_mut().zip([pooled, inputs.max(pooled), labels, labels]) {
             buffer.fit(len(rows));
         }
-        let relative = model.config.encoder == Encoder::Xlnet;
+        let relative = matches!(model.config.encoder, Encoder::Xlnet(_));
         self.attention.fit(isa, model.head_size(), longest, relative);
         if relative {
             self.distances.fit(isa, hidden, longest);

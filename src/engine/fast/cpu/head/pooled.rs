@@ -76,7 +76,7 @@ fn classifier(model: &Model, columns: &Columns) -> Dense {
 }
 
 /// Dropout whose indices count sequences or examples.
-fn drop_rows(model: &Model, items: &[u64], site: Site, values: &mut [f32], scratch: &mut [f32]) {
+pub fn drop_rows(model: &Model, items: &[u64], site: Site, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
     let rows = values.len() / items.len().next_multiple_of(model.isa.width);

@@ -33,7 +33,8 @@ impl<'a> Pooler<'a> {
     /// Fills the activation's derivative and `pooled`, and `kept` with the LayerNorm's x̂ and inverse deviation.
     pub fn forward(&self, input: &[f32], [slope, pooled]: [&mut [f32]; 2], kept: (&mut [f32], &mut [f32])) {
         let (model, used) = (self.model, self.dense.output_len());
-        let (weight, bias) = (&model.parameters[self.ranges.weight.clone()], &model.parameters[self.ranges.bias.clone()]);
+        let (weight, bias) =
+            (&model.parameters[self.ranges.weight.clone()], &model.parameters[self.ranges.bias.clone()]);
         self.dense.forward(weight, bias, input, slope);
         activation::forward_with_derivative(model.isa, self.activation, &mut slope[..used], &mut pooled[..used]);
         if let Some(norm) = &model.layout.pooler_norm {
@@ -64,14 +65,8 @@ impl<'a> Pooler<'a> {
     /// The parameters' gradients, of one unit.
     fn add(&self, micro_batch: usize, head: Dense, norm: &Norm, work: &Work) {
         let (layout, from_input) = (self.model.layout, panels_len(self.model.isa, 1, head.inputs) * head.columns);
-        let ranges = [
-            &layout.head.weight,
-            &layout.head.bias,
-            &self.ranges.weight,
-            &self.ranges.bias,
-            &norm.weight,
-            &norm.bias,
-        ];
+        let ranges =
+            [&layout.head.weight, &layout.head.bias, &self.ranges.weight, &self.ranges.bias, &norm.weight, &norm.bias];
         let add_all = |[weight, bias, own_weight, own_bias, factor, summand]: [&mut [f32]; 6]| {
             let (factor_gradient, summand_gradient) = work.norm_gradient.split_at(head.inputs);
             add(factor, factor_gradient);
