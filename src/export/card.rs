@@ -222,6 +222,13 @@ fn notes(input: &ExportInput) -> Vec<String> {
                 .to_string(),
         );
     }
+    if input.head() == Head::BeamSpan {
+        notes.push(
+            "Answers are found by a beam search: take the class that `config.json` names, for the hub's pipeline would put \
+             another head on it. Contexts stand before their questions; tokens that cannot answer are given as `p_mask`."
+                .to_string(),
+        );
+    }
     if record.recipe.metric_batch_size > 0 {
         notes.push(format!(
             "**Coefficients are means over batches of {} rows**, as GLUE's baselines were scored, not of the whole split: \

@@ -243,7 +243,7 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
-    if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
+    if run.engine == EngineKind::Fast { fast::check(config).map_err(named) } else { Ok(()) }
 }
 
 /// Refuses what is for encoders that are trained, of one that is frozen or whose layers are one.

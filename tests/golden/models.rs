@@ -116,7 +116,7 @@ impl Case {
 
     /// Those that have the family.
     fn engines(&self) -> impl Iterator<Item = EngineKind> {
-        let fast = repro::engine::fast::missing(&self.config, self.head).is_none();
+        let fast = repro::engine::fast::missing(&self.config).is_none();
         EngineKind::ALL.into_iter().filter(move |kind| fast || *kind != EngineKind::Fast)
     }
 

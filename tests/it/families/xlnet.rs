@@ -40,6 +40,8 @@ fn questions_are_answered_by_beams_and_the_saved_model_says_the_same() {
         assert!(record.scores.iter().all(|score| score.value.is_some()), "{}", record.task);
         let run = run_folder(&out, record);
         assert_eq!(json(&run.join("model/config.json"))["architectures"][0], "XLNetForQuestionAnswering");
+        let card = std::fs::read_to_string(run.join("model/README.md")).unwrap();
+        assert!(card.contains("Answers are found by a beam search"), "{card}");
         let bytes = std::fs::read(run.join("model/model.safetensors")).unwrap();
         let saved = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(saved.tensor("answer_class.dense_1.weight").unwrap().shape(), [1, 32]);

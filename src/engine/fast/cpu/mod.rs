@@ -124,7 +124,7 @@ impl Cpu {
         workers: usize,
     ) -> Result<Cpu, EngineError> {
         check_layers(&config, head)?;
-        check(&config, head)?;
+        check(&config)?;
         check_names(&parameters(&config, head, num_labels), values)?;
         let layout = FlatLayout::new(&config, head, num_labels);
         let mut parameters = Buffer::zeros(layout.len);

@@ -83,10 +83,11 @@ impl Model<'_> {
         let Workspace { cut, workers, losses, .. } = workspace;
         let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(self, batch, own);
+            let examples = || own.iter().step_by(added);
+            let found = examples().enumerate().map(|(column, sequence)| worker.output(self, column, sequence));
+            let found: Vec<Output> = found.collect();
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
-            for (column, sequence) in own.iter().step_by(added).enumerate() {
-                outputs[sequence.index / added] = worker.output(self, column, sequence);
-            }
+            examples().zip(found).for_each(|(sequence, found)| outputs[sequence.index / added] = found);
             drop(outputs);
             worker.loss(self, batch, own, Divisors::of_prediction(batch))
         });

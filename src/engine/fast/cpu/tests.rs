@@ -256,7 +256,7 @@ const FAMILY_CONFIGS: [&str; 9] = [
 #[test]
 fn steps_of_every_family_follow_the_reference_engine() {
     for config in FAMILY_CONFIGS.map(|text| EncoderConfig::parse(text).unwrap()) {
-        let has = |head: Head| config.family.has(head) && check(&config, head).is_ok();
+        let has = |head: Head| config.family.has(head) && check(&config).is_ok();
         let frozen = FeatureBased { kind: FeatureKind::WeightedSumAllLayers, lstm_hidden_size: 6 };
         let heads = HEADS.into_iter().chain([(Head::BeamSpan, 2), (Head::FeatureBased(frozen), 5)]);
         for (head, labels) in heads.filter(|(head, _)| *head != Head::Pretraining && has(*head)) {

@@ -10,12 +10,9 @@ mod every_token;
 mod masked;
 mod pooled;
 mod pooler;
-mod questions;
-mod scorer;
 
-pub use beam_span::{BeamSpans, search};
+pub use beam_span::{BeamSpans, Questions, search};
 pub use masked::{Masked, add_to_words};
-pub use questions::Questions;
 
 use super::columns::Columns;
 use super::micro_batch::Sequence;

@@ -2,15 +2,15 @@
 //!
 //! C columns, H hidden size.
 
-use super::super::activation;
-use super::super::buffer::Buffer;
-use super::super::dense::Dense;
-use super::super::embedding::add;
-use super::super::norm;
-use super::super::panel::panels_len;
-use super::super::product::Start;
-use super::super::transpose::to_feature_panels;
-use super::super::workspace::Model;
+use crate::engine::fast::cpu::activation;
+use crate::engine::fast::cpu::buffer::Buffer;
+use crate::engine::fast::cpu::dense::Dense;
+use crate::engine::fast::cpu::embedding::add;
+use crate::engine::fast::cpu::norm;
+use crate::engine::fast::cpu::panel::panels_len;
+use crate::engine::fast::cpu::product::Start;
+use crate::engine::fast::cpu::transpose::to_feature_panels;
+use crate::engine::fast::cpu::workspace::Model;
 use crate::engine::fast::flat;
 use crate::family::Activation;
 

@@ -1,7 +1,7 @@
 //! What the span head with beams must know of a micro-batch's questions beside its columns.
 
-use super::super::micro_batch::Sequence;
 use crate::encode::{Batch, Targets};
+use crate::engine::fast::cpu::micro_batch::Sequence;
 use std::ops::Range;
 
 /// The questions of a micro-batch, S windows of T columns; the vectors are used again.
