@@ -1,4 +1,4 @@
-"""Figures of a tiny XLNet with transformers' span head with beams, for tests/it/xlnet_beams.rs.
+"""Figures of a tiny XLNet with transformers' span head with beams, for tests/golden/xlnet_beams.rs.
 
     python scripts/xlnet_beams.py > tests/golden/xlnet_beams/expected.json
 

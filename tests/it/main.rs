@@ -29,7 +29,6 @@ mod start_from;
 mod submit;
 mod tensorboard;
 mod train;
-mod xlnet_beams;
 mod tree;
 mod fetch;
 mod fetch_checkpoint;

@@ -65,7 +65,7 @@ impl Model<'_> {
     }
 
     /// Units of the gradient: of each layer, of the head, of the embeddings' projection or the last LayerNorm, of the masked
-    /// words' head, of the embeddings. Those of a BiLSTM and of a weighted sum come after them.
+    /// words' head or of there being no answer, of the embeddings. Those of a BiLSTM and of a weighted sum come after them.
     pub fn units(&self) -> usize {
         units_before_lstm(self.layout)
     }

@@ -12,7 +12,7 @@ use crate::engine::fast::cpu::workspace::{LAYER_UNITS, Model, Tape, Work};
 /// From the scores' gradients to `work.gradient` of all columns, and to the head's parameters.
 pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (own, windows) = (ranges(model), columns.questions.windows.len());
-    let Work { beams: spans, mask, gradient, .. } = work;
+    let Work { beams: spans, mask, gradient, transposed, .. } = work;
     let drop = |values: &mut [f32]| drop_rows(model, &columns.sequences, Site::Classifier, values, mask);
     spans.impossible.backward(model, &own.impossible, windows, drop);
     through_shares(model, columns, tape, spans);
@@ -21,7 +21,7 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     let weight = &model.parameters[own.start.weight.clone()];
     dense.backward(weight, &spans.start_gradient, Start::Zero, gradient);
     unpair(model, columns, spans, gradient);
-    add_gradients(model, columns, tape, spans);
+    add_gradients(model, columns, tape, (spans, transposed));
 }
 
 /// The starts' gradient gets what comes from p: `p (g · x - Σ p g · x)` with g the gradient of `Σ p x`.
@@ -63,10 +63,9 @@ fn unpair(model: &Model, columns: &Columns, spans: &BeamSpans, gradient: &mut [f
 }
 
 /// Starts and ends belong to the head's unit of the gradient, no answer to that of masked words.
-fn add_gradients(model: &Model, columns: &Columns, tape: &Tape, spans: &mut BeamSpans) {
+fn add_gradients(model: &Model, columns: &Columns, tape: &Tape, (spans, transposed): (&mut BeamSpans, &mut [f32])) {
     let (own, dense, micro_batch) = (ranges(model), start_dense(model, columns), columns.micro_batch);
-    let BeamSpans { start_gradient, end, impossible, transposed, .. } = spans;
-    transposed.fit(dense.inputs.next_multiple_of(model.isa.width) * dense.columns);
+    let BeamSpans { start_gradient, end, impossible, .. } = spans;
     to_feature_panels(model.isa, dense.inputs, dense.columns, &tape.output, transposed);
     let [a, b, c, d, e, f] = own.end.ranges();
     let unit = LAYER_UNITS * model.layout.layers.len();

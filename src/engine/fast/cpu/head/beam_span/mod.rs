@@ -41,7 +41,6 @@ pub struct BeamSpans {
     search: Scorer,
     /// No answer, S columns.
     impossible: Scorer,
-    transposed: Buffer,
 }
 
 fn ranges<'a>(model: &'a Model) -> &'a BeamSpan {

@@ -17,7 +17,7 @@ use crate::family::Activation;
 /// What the passes keep and work with.
 #[derive(Default)]
 pub struct Scorer {
-    /// `[x; y]`, `[2 H, C]`; after the backward pass, see `pair_gradient`.
+    /// `[x; y]`, `[2 H, C]`.
     pub pairs: Buffer,
     /// The scores `[1, C]`.
     pub scores: Buffer,

@@ -1,7 +1,7 @@
 //! XLNet's span head with beams against transformers: both engines give its figures of a tiny model.
 //!
-//! `tests/golden/xlnet_beams/expected.json` was made by `scripts/xlnet_beams.py`, which says how, with transformers' own
-//! modules in double precision. The engines compute in 32 bits: 1e-5 of a score, and 1e-4 of a gradient's norm, are the limits of
+//! `xlnet_beams/expected.json`, in the tree, was made by `scripts/xlnet_beams.py`, which says how, with transformers' own modules
+//! in double precision. The engines compute in 32 bits: 1e-5 of a score, and 1e-4 of a gradient's norm, are the limits of
 //! the golden data.
 
 use repro::encode::beams::Beams;
