@@ -3,7 +3,8 @@
     python scripts/check_export.py FOLDER CASES.json
 
 CASES.json: {"inputs": {"input_ids": [[...]], "attention_mask": [[...]], "token_type_ids": [[...]]}, "logits": [[...]]}, and
-for question answering "start_logits" and "end_logits" instead of "logits". Positions with attention_mask 0 are padding
+for question answering "start_logits" and "end_logits" instead of "logits", or for a head with beams "beams", of each row
+{"starts": [[[token, log probability], [[token, log probability], ...]], ...], "impossible": logit}. Positions with attention_mask 0 are padding
 and are not compared. Also loads the tokenizer, if the folder has one, and the model card's `model-index`. Where the cases
 have "texts", [[first, second or null], ...], and "ids", the tokenizer must make these ids of those texts.
 
@@ -48,6 +49,23 @@ def compare(name, found, expected, mask):
     return share <= LIMIT
 
 
+def compare_beams(output, config, rows):
+    """Log probabilities of starts and of their ends, and the logits of no answer; of windows with fewer tokens than beams none.
+
+    transformers lists the ends of all starts as [end_n_top, start_n_top] and calls probabilities `log_probs`.
+    """
+    starts, ends = config.start_n_top, config.end_n_top
+    whole = [at for at, row in enumerate(rows) if [len(own) for _, own in row["starts"]] == [ends] * starts]
+    found_ends = output.end_top_log_probs.reshape(-1, ends, starts).transpose(1, 2)[whole].log()
+    start = [[own[0][1] for own in rows[at]["starts"]] for at in whole]
+    end = [[[one[1] for one in own[1]] for own in rows[at]["starts"]] for at in whole]
+    return [
+        compare(f"starts of {len(whole)} windows", output.start_top_log_probs[whole].log(), start, None),
+        compare("ends", found_ends, end, None),
+        compare("no answer", output.cls_logits, [row["impossible"] for row in rows], None),
+    ]
+
+
 def main(folder, cases):
     architecture, model = load(folder)
     with open(cases, encoding="utf-8") as file:
@@ -58,6 +76,8 @@ def main(folder, cases):
     names = [name for name in ("logits", "start_logits", "end_logits") if name in cases]
     masks = {name: None if name == "logits" else inputs["attention_mask"].bool() for name in names}
     equal = [compare(f"{architecture} {name}", output[name], cases[name], masks[name]) for name in names]
+    if "beams" in cases:
+        equal += compare_beams(output, model.config, cases["beams"])
     if any(os.path.exists(os.path.join(folder, name)) for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         print("tokenizer:", type(tokenizer).__name__, tokenizer("A small test.")["input_ids"])

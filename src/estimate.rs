@@ -56,7 +56,7 @@ pub fn forward_operations(config: &EncoderConfig, shape: &BatchShape) -> f64 {
 /// in the last layer, and the rest of it for the B first tokens alone, `4 T H² + 4 B (H² + H I) + 4 T H`.
 pub fn forward_operations_of(engine: EngineKind, config: &EncoderConfig, head: Head, shape: &BatchShape) -> f64 {
     let all = forward_operations(config, shape);
-    if engine != EngineKind::Fast || head == Head::Span {
+    if engine != EngineKind::Fast || head.reads_every_token() {
         return all;
     }
     let (hidden, wide) = (config.hidden_size as f64, config.intermediate_size as f64);
@@ -85,8 +85,8 @@ pub fn memory_of(
 /// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
 /// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
 /// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer (`10 H + 2 I + N` where feed-forward is gated),
-/// and `12 H + 3 I` a token; and a gradient of the layers' parameters where they share them. A frozen encoder keeps two
-/// layers.
+/// and `12 H + 3 I` a token, `2 H` more where a head of every token has a pooler, `10 H` of one with beams; and a gradient of the layers' parameters
+/// where they share them. A frozen encoder keeps two layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let (narrow, gated) = if matches!(config.encoder, Encoder::ModernBert(_)) { (10, 2) } else { (8, 1) };
@@ -95,7 +95,15 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let token = match head {
         Head::FeatureBased(how) => 2 * layer + 3 * hidden + wide + bilstm_values(config, how),
         _ if texts.is_some() => texts.map_or(0, |own| text_values(config, own) / BYTES_OF_A_WORD),
-        _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide + next_token_values(config, head),
+        _ => {
+            let pooled = head.reads_every_token() && config.family.pooler(head).is_some();
+            let head = match head {
+                Head::BeamSpan => 10 * hidden,
+                _ if pooled => 2 * hidden,
+                _ => next_token_values(config, head),
+            };
+            config.num_hidden_layers * layer + 12 * hidden + 3 * wide + head
+        }
     };
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
     // Whole sequences make a micro-batch half a sequence more or less.

@@ -136,6 +136,7 @@ impl Workload {
                 token_type_ids: vec![0; tokens],
                 cumulative_lengths: [0].into_iter().chain(ends).collect(),
                 together: 1,
+                contexts: Vec::new(),
                 targets: Targets::Classes((0..lengths.len() as u32).map(|row| row % LABELS as u32).collect()),
             }
         };

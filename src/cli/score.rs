@@ -95,7 +95,7 @@ impl Scored {
         })?;
         Ok(match (task.head, task.schema) {
             (Head::Span, Schema::Question { unanswerable: true }) => Scored::SquadV2,
-            (Head::Span, _) => Scored::SquadV1,
+            (Head::Span | Head::BeamSpan, _) => Scored::SquadV1,
             (Head::Regression, _) => Scored::Regression(task),
             (Head::Tokens | Head::FeatureBased(_), _) => Scored::Tagging(task),
             (Head::Choice, _) => Scored::Endings(task),

@@ -57,14 +57,14 @@ pub struct AnswerPrediction {
 
 /// A candidate before its text is cut out: code points in the context, and logits.
 #[derive(Clone, Copy)]
-struct Span {
-    offsets: (u32, u32),
-    start_logit: f32,
-    end_logit: f32,
+pub(super) struct Span {
+    pub(super) offsets: (u32, u32),
+    pub(super) start_logit: f32,
+    pub(super) end_logit: f32,
 }
 
 impl Span {
-    fn score(&self) -> f32 {
+    pub(super) fn score(&self) -> f32 {
         self.start_logit + self.end_logit
     }
 
@@ -115,7 +115,7 @@ fn check(features: &[Features], starts: &[Vec<f32>], ends: &[Vec<f32>]) -> Resul
     Ok(())
 }
 
-fn logits_error(window: usize, reason: String) -> EncodeError {
+pub(super) fn logits_error(window: usize, reason: String) -> EncodeError {
     EncodeError::Logits { window, reason }
 }
 
@@ -134,8 +134,7 @@ impl Pool {
             self.null = Some(null);
         }
         let Some(window) = &features.window else { return };
-        let place = |position: &usize| position.checked_sub(window.first_context_token);
-        let context = |position: &usize| place(position).filter(|token| *token < window.offsets.len());
+        let context = |position: &usize| window.context_token(*position);
         let ends_best: Vec<_> = highest(ends, settings.n_best_size);
         for start in highest(starts, settings.n_best_size) {
             let Some(first) = context(&start).filter(|first| !settings.max_context || window.max_context[*first])
@@ -180,7 +179,7 @@ impl Pool {
 }
 
 /// Positions of the highest logits, best first, the earlier first on a tie. Linear in the row, not in its sorting.
-fn highest(logits: &[f32], count: usize) -> Vec<usize> {
+pub(super) fn highest(logits: &[f32], count: usize) -> Vec<usize> {
     let order = |one: &usize, other: &usize| logits[*other].total_cmp(&logits[*one]).then(one.cmp(other));
     let mut positions: Vec<usize> = (0..logits.len()).collect();
     if count < positions.len() {
@@ -192,7 +191,7 @@ fn highest(logits: &[f32], count: usize) -> Vec<usize> {
 }
 
 /// The spans with their texts and probabilities; never empty.
-fn candidates(context: &str, spans: &[Span]) -> Vec<Candidate> {
+pub(super) fn candidates(context: &str, spans: &[Span]) -> Vec<Candidate> {
     let starts: Vec<usize> = context.char_indices().map(|(byte, _)| byte).chain([context.len()]).collect();
     let byte = |code_point: u32| starts[(code_point as usize).min(starts.len() - 1)];
     let candidate = |span: &Span| Candidate {
@@ -210,7 +209,7 @@ fn candidates(context: &str, spans: &[Span]) -> Vec<Candidate> {
     candidates
 }
 
-fn softmax(candidates: &mut [Candidate]) {
+pub(super) fn softmax(candidates: &mut [Candidate]) {
     let score = |candidate: &Candidate| f64::from(candidate.start_logit + candidate.end_logit);
     let highest = candidates.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = candidates.iter().map(|candidate| (score(candidate) - highest).exp()).sum();

@@ -75,6 +75,8 @@ pub struct Batch {
     pub cumulative_lengths: Vec<u32>,
     /// Sequences of an example, which stand behind one another.
     pub together: usize,
+    /// Of questions, where the context of each sequence is: first token and end, `[B]`; of other sequences nothing.
+    pub contexts: Vec<(u32, u32)>,
     /// What is to be predicted.
     pub targets: Targets,
 }
@@ -87,6 +89,7 @@ impl Batch {
             token_type_ids: Vec::new(),
             cumulative_lengths: vec![0],
             together: 1,
+            contexts: Vec::new(),
             targets: Targets::Hidden,
         };
         let mut targets = Vec::new();
@@ -95,10 +98,22 @@ impl Batch {
             batch.token_type_ids.extend(&sequence.token_type_ids);
             batch.cumulative_lengths.push(batch.input_ids.len() as u32);
             batch.together = sequence.together;
+            batch.contexts.extend(sequence.window.as_ref().map(|window| {
+                let first = window.first_context_token as u32;
+                (first, first + window.offsets.len() as u32)
+            }));
             targets.push(sequence.target.as_ref());
         }
         batch.targets = Targets::collect(&targets, &batch.cumulative_lengths, batch.together);
         batch
+    }
+
+    /// Whether a token of a sequence may begin or end an answer: one of its context, or its last token, which XLNet has for no
+    /// answer. (`p_mask` of its released code.) Where no context is known, any token may.
+    pub fn may_answer(&self, sequence: usize, token: usize) -> bool {
+        let length = (self.cumulative_lengths[sequence + 1] - self.cumulative_lengths[sequence]) as usize;
+        let inside = |(first, end): &(u32, u32)| (*first as usize..*end as usize).contains(&token);
+        token + 1 == length || self.contexts.get(sequence).is_none_or(inside)
     }
 
     /// Number of sequences, B.

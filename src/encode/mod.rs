@@ -4,10 +4,11 @@
 //! where sequences begin and end (`cumulative_lengths`, `[B + 1]`).
 //!
 //! The way there: [`Tokenizer::of`] → [`encode_split`] (or [`cached_split`], which remembers on disk) →
-//! [`Batch::pack`]; for SQuAD, [`answers::predict`] leads back from logits to texts.
+//! [`Batch::pack`]; for SQuAD, [`answers::predict`] leads back from logits to texts, [`beams::predict`] from a beam search.
 
 pub mod answers;
 mod batch;
+pub mod beams;
 mod byte_pairs;
 mod cache;
 mod characters;
@@ -35,7 +36,7 @@ pub use tokenizer::{Tokenizer, TokenizerFiles, Tokens};
 pub use truncate::Cut;
 pub use windows::Windows;
 
-use crate::spec::recipe::{DocStrideUnit, Recipe, Truncation};
+use crate::spec::recipe::{DocStrideUnit, Recipe, SpanHead, Truncation};
 
 /// The part of a context that a SQuAD window holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,13 @@ pub struct Window {
     pub offsets: Vec<(u32, u32)>,
     /// Whether this is the window in which the token has most context (released BERT code); one per context token.
     pub max_context: Vec<bool>,
+}
+
+impl Window {
+    /// Which of the context tokens a position in the sequence is.
+    pub fn context_token(&self, position: usize) -> Option<usize> {
+        position.checked_sub(self.first_context_token).filter(|token| *token < self.offsets.len())
+    }
 }
 
 /// One sequence as the encoder sees it, special tokens included, unpadded.
@@ -86,6 +94,8 @@ pub struct EncodeSettings {
     pub doc_stride_unit: DocStrideUnit,
     /// SQuAD: tokens kept of a question; 0 keeps all.
     pub max_query_length: usize,
+    /// SQuAD: whether the context stands before the question, as in XLNet's released code; else behind it.
+    pub context_first: bool,
     /// Tagged sentences: neighbours on each side that are read too.
     pub context_sentences: usize,
     /// Pairs: whether each is two sequences, the second with its texts changed over.
@@ -100,6 +110,7 @@ impl From<&Recipe> for EncodeSettings {
             doc_stride: recipe.doc_stride,
             doc_stride_unit: recipe.doc_stride_unit,
             max_query_length: recipe.max_query_length,
+            context_first: recipe.span_head == SpanHead::Beam,
             context_sentences: recipe.context_sentences,
             both_orders: recipe.both_orders,
         }

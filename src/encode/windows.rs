@@ -48,7 +48,9 @@ impl Windows {
         }
         let spans = spans_beside(tokenizer, id, question.len(), context.ids.len(), settings)?;
         let flags = max_context(&spans, context.ids.len());
-        let sequence = |(span, flags)| sequence(tokenizer.layout(), example, &question, context, span, flags);
+        let texts =
+            Texts { layout: tokenizer.layout(), context_first: settings.context_first, question: &question, context };
+        let sequence = |(span, flags)| texts.sequence(example, span, flags);
         Ok(Windows { features: spans.into_iter().zip(flags).map(sequence).collect(), question_cut })
     }
 
@@ -122,19 +124,27 @@ fn max_context(spans: &[Range<usize>], tokens: usize) -> Vec<Vec<bool>> {
     spans.iter().enumerate().map(|(index, span)| best[span.clone()].iter().map(|b| b.1 == index).collect()).collect()
 }
 
-fn sequence(
-    layout: &Layout,
-    example: usize,
-    question: &[u32],
-    context: &Tokens,
-    span: Range<usize>,
-    max_context: Vec<bool>,
-) -> Features {
-    let (input_ids, token_type_ids) = layout.assemble(&[question, &context.ids[span.clone()]]);
-    let first_context_token = layout.second_start(question.len());
-    let (class_token, offsets) = (layout.class_token(input_ids.len()), context.offsets[span].to_vec());
-    let window = Window { class_token, first_context_token, offsets, max_context };
-    Features { example, together: 1, input_ids, token_type_ids, target: None, window: Some(window) }
+/// A question and its context, as they are laid.
+struct Texts<'a> {
+    layout: &'a Layout,
+    context_first: bool,
+    question: &'a [u32],
+    context: &'a Tokens,
+}
+
+impl Texts<'_> {
+    /// The window of some of the context's tokens.
+    fn sequence(&self, example: usize, span: Range<usize>, max_context: Vec<bool>) -> Features {
+        let (own, layout) = (&self.context.ids[span.clone()], self.layout);
+        let (texts, first_context_token) = match self.context_first {
+            true => ([own, self.question], layout.first_start()),
+            false => ([self.question, own], layout.second_start(self.question.len())),
+        };
+        let (input_ids, token_type_ids) = layout.assemble(&texts);
+        let (class_token, offsets) = (layout.class_token(input_ids.len()), self.context.offsets[span].to_vec());
+        let window = Window { class_token, first_context_token, offsets, max_context };
+        Features { example, together: 1, input_ids, token_type_ids, target: None, window: Some(window) }
+    }
 }
 
 /// Positions in the sequence of an answer's first and last token, if the window holds it wholly.

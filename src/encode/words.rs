@@ -100,6 +100,7 @@ mod tests {
             doc_stride: 128,
             doc_stride_unit: DocStrideUnit::Step,
             max_query_length: 0,
+            context_first: false,
             context_sentences,
             both_orders: false,
         }

@@ -14,6 +14,7 @@ pub mod processor;
 pub mod reference;
 pub mod weights;
 
+use crate::encode::beams::Beams;
 use crate::encode::{Batch, Targets};
 use crate::family::EncoderConfig;
 use crate::plan::EngineKind;
@@ -81,6 +82,8 @@ pub enum Logits {
     Sequence(Vec<Vec<f32>>),
     /// Start and end logits of each sequence's own tokens, `[B][length]` each.
     Span { start: Vec<Vec<f32>>, end: Vec<Vec<f32>> },
+    /// What a beam search finds in each sequence, `[B]`.
+    Beams(Vec<Beams>),
     /// Labels of each sequence's own tokens, `[B][length · labels]`, token after token.
     Tokens(Vec<Vec<f32>>),
     /// The vocabulary at each masked token, `[M][V]`, and whether the next sentence follows, `[B][2]`.

@@ -33,7 +33,7 @@ fn metric_type(metric: Metric) -> &'static str {
 /// The hub's pipeline that runs the exported class, as key and for people; a regression runs as text classification.
 fn pipeline(input: &ExportInput) -> (&'static str, &'static str) {
     match input.head() {
-        Head::Span => ("question-answering", "Question Answering"),
+        Head::Span | Head::BeamSpan => ("question-answering", "Question Answering"),
         Head::Classification | Head::Regression => ("text-classification", "Text Classification"),
         Head::Tokens | Head::FeatureBased(_) => ("token-classification", "Token Classification"),
         Head::Choice => ("multiple-choice", "Multiple Choice"),
@@ -219,6 +219,13 @@ fn notes(input: &ExportInput) -> Vec<String> {
         notes.push(
             "Pairs were read in both orders and the two states added before the classifier: the class of `transformers` \
              gives each order's logits, of which these are the sum."
+                .to_string(),
+        );
+    }
+    if input.head() == Head::BeamSpan {
+        notes.push(
+            "Answers are found by a beam search: take the class that `config.json` names, for the hub's pipeline would put \
+             another head on it. Contexts stand before their questions; tokens that cannot answer are given as `p_mask`."
                 .to_string(),
         );
     }

@@ -25,6 +25,7 @@ pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<St
     let head = match head {
         Head::Classification | Head::Regression => "ForSequenceClassification",
         Head::Span => family.span_class,
+        Head::BeamSpan => family.beam_class,
         Head::Tokens => "ForTokenClassification",
         Head::Choice => family.choice_class,
         Head::Pretraining => "ForPreTraining",
@@ -60,7 +61,7 @@ fn problem_type(head: Head) -> Option<&'static str> {
     match head {
         Head::Classification => Some("single_label_classification"),
         Head::Regression => Some("regression"),
-        Head::Span | Head::Tokens | Head::FeatureBased(_) | Head::Choice | Head::Pretraining => None,
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::fetch::{Fetched, Repository, RepositoryKind, Trust};
 use crate::record::{Cost, FORMAT, Provenance, Record, RecordedScore, SplitReport, Status};
 use crate::score::Metric;
-use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding, Schedule, Truncation};
+use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding, Schedule, SpanHead, Truncation};
 
 /// The released code's values.
 pub fn recipe() -> Recipe {
@@ -48,6 +48,7 @@ pub fn recipe() -> Recipe {
         auxiliary_lm: 0.0,
         both_orders: false,
         classifier_dropout: None,
+        span_head: SpanHead::Simple,
     }
 }
 

@@ -47,9 +47,10 @@ pub fn check_head(parameters: &Named, config: &Map<String, Value>, task: &Task, 
     let size = |key| config.get(family.field(key)).and_then(Value::as_u64).unwrap_or_default() as usize;
     let inputs = if let Head::FeatureBased(how) = head { how.outputs() } else { size("hidden_size") };
     let width = if family.projection == Projection::Never { "hidden_size" } else { "embedding_size" };
+    let outputs = if head == Head::BeamSpan { 1 } else { task.num_labels() };
     let (bias, head) = (family.classifier_bias(head), family.classifier(head));
     let expected = [
-        (format!("{head}.weight"), vec![task.num_labels(), inputs]),
+        (format!("{head}.weight"), vec![outputs, inputs]),
         (format!("{head}.bias"), vec![task.num_labels()]),
         (family.tensor("embeddings.word_embeddings.weight"), vec![size("vocab_size"), size(width)]),
     ];

@@ -9,6 +9,7 @@ pub const BERT: Family = Family {
     about: "base, large, cased, whole-word masking, the 24 miniatures, MiniLM and others of its shape",
     class: "Bert",
     span_class: "ForQuestionAnswering",
+    beam_class: "",
     choice_class: "ForMultipleChoice",
     prefix: "bert.",
     computation: Computation::PostNorm,

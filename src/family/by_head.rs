@@ -19,7 +19,8 @@ impl<T> ByHead<T> {
     /// The value of a head.
     pub fn of(&self, head: Head) -> Option<&T> {
         match head {
-            Head::Classification | Head::Regression => Some(&self.sequence),
+            // Of spans by beams only what says whether there is an answer is dropped out, and that is of the sequence.
+            Head::Classification | Head::Regression | Head::BeamSpan => Some(&self.sequence),
             Head::Choice => Some(&self.choice),
             Head::Tokens | Head::FeatureBased(_) => Some(&self.tokens),
             Head::Span => Some(&self.span),

@@ -2,7 +2,7 @@
 //! error, never ignored. Fields keep Hugging Face's names.
 
 use super::fields::Fields;
-use super::{ByHead, Elmo, FAMILIES, Family, ModernBert, Projection};
+use super::{ByHead, Elmo, FAMILIES, Family, ModernBert, Projection, Xlnet};
 use crate::task::Head;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ pub enum Encoder {
     /// ModernBERT's.
     ModernBert(ModernBert),
     /// XLNet's.
-    Xlnet,
+    Xlnet(Xlnet),
     /// ELMo's.
     Elmo(Elmo),
     /// None: the word embeddings themselves.
@@ -145,7 +145,7 @@ impl EncoderConfig {
         let paired = match self.encoder {
             Encoder::PostNorm | Encoder::Elmo(_) | Encoder::Words | Encoder::Constant => 2,
             Encoder::ModernBert(_) => self.hidden_size / self.num_attention_heads,
-            Encoder::Xlnet => self.hidden_size,
+            Encoder::Xlnet(_) => self.hidden_size,
         };
         if !paired.is_multiple_of(2) {
             let found = format!("{} with {} heads", self.hidden_size, self.num_attention_heads);
@@ -206,7 +206,7 @@ impl EncoderConfig {
     pub fn read(&self) -> Read {
         match &self.encoder {
             Encoder::ModernBert(own) => own.read,
-            Encoder::Xlnet => Read::Last,
+            Encoder::Xlnet(_) => Read::Last,
             Encoder::PostNorm if self.causal => Read::Last,
             Encoder::PostNorm | Encoder::Constant => Read::First,
             Encoder::Words => Read::Compared,
@@ -228,13 +228,13 @@ impl EncoderConfig {
         match &self.encoder {
             Encoder::PostNorm | Encoder::Elmo(_) | Encoder::Words | Encoder::Constant => 0.0,
             Encoder::ModernBert(own) => own.mlp_dropout,
-            Encoder::Xlnet => self.hidden_dropout_prob,
+            Encoder::Xlnet(_) => self.hidden_dropout_prob,
         }
     }
 
     /// Dropout of the last layer's output.
     pub fn output_dropout(&self) -> f64 {
-        if self.encoder == Encoder::Xlnet { self.hidden_dropout_prob } else { 0.0 }
+        if matches!(self.encoder, Encoder::Xlnet(_)) { self.hidden_dropout_prob } else { 0.0 }
     }
 
     /// Whether the pooler has a bias.
@@ -256,6 +256,11 @@ impl EncoderConfig {
     /// Dropout before a head's last layer.
     pub fn head_dropout(&self, head: Head) -> f64 {
         self.head_dropouts.of(head).copied().unwrap_or(0.0)
+    }
+
+    /// Starts that a beam search of spans goes on from, and ends of each.
+    pub fn beams(&self) -> [usize; 2] {
+        if let Encoder::Xlnet(own) = &self.encoder { own.beams } else { [0; 2] }
     }
 
     /// Tokens of the longest sequence.

@@ -161,8 +161,7 @@ impl<'a> Fields<'a> {
             Computation::ModernBert => Encoder::ModernBert(self.modernbert(layers)?),
             Computation::Xlnet => {
                 let size = self.count("hidden_size")? / heads;
-                self.xlnet(size)?;
-                Encoder::Xlnet
+                Encoder::Xlnet(self.xlnet(size)?)
             }
             Computation::Words => Encoder::Words,
             Computation::Constant => Encoder::Constant,

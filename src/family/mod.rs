@@ -31,6 +31,7 @@ pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
 pub use elmo::{BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, Elmo, PADDING_CHARACTER, Texts, language_model_cell};
 pub use modernbert::{ModernBert, Rotary};
 pub use parameters::{DIRECTIONS, Initial, Parameter, last_layer, parameters};
+pub use xlnet::Xlnet;
 
 /// Every family.
 pub const FAMILIES: &[Family] = &[
@@ -65,6 +66,8 @@ pub struct Family {
     pub computation: Computation,
     /// End of the name of its class that finds answers' spans.
     pub span_class: &'static str,
+    /// The same of the one that finds them by a beam search; empty where it has none.
+    pub beam_class: &'static str,
     /// The same of the one that chooses a sequence.
     pub choice_class: &'static str,
     /// Fields of `config.json` that are spelt otherwise: BERT's name, the family's.
@@ -228,13 +231,15 @@ impl Family {
     pub fn has(&self, head: Head) -> bool {
         match head {
             Head::FeatureBased(_) => self.computation != Computation::Elmo,
+            Head::BeamSpan => !self.beam_class.is_empty(),
             head => !self.lacks.contains(&head),
         }
     }
 
     /// Whether a head's last layer has a bias.
     pub fn classifier_bias(&self, head: Head) -> bool {
-        self.pooler(head).is_none_or(|pooler| head == Head::Pretraining || pooler.classifier_bias)
+        let by_pooler = |pooler: &Pooler| head == Head::Pretraining || pooler.classifier_bias;
+        head != Head::BeamSpan && self.pooler(head).is_none_or(by_pooler)
     }
 
     /// The tensors' path of a head's last layer.

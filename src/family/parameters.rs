@@ -72,6 +72,7 @@ impl Parameter {
 pub fn last_layer(head: Head) -> &'static str {
     match head {
         Head::Span => "qa_outputs",
+        Head::BeamSpan => "answer_class.dense_1",
         Head::Pretraining => "cls.seq_relationship",
         _ => "classifier",
     }
@@ -84,7 +85,7 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
     match &config.encoder {
         Encoder::PostNorm => list.post_norm(config),
         Encoder::ModernBert(own) => list.modernbert(config, own),
-        Encoder::Xlnet => list.xlnet(config),
+        Encoder::Xlnet(_) => list.xlnet(config),
         Encoder::Elmo(own) => {
             list.elmo(config, own);
             list.of_the_head(|list| list.texts(config, &own.texts));
@@ -110,8 +111,12 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
         }
         _ => {}
     }
-    list.beside(last_layer(head), config.family.classifier(head), true, [num_labels, inputs]);
-    list.unless(config.family.classifier_bias(head));
+    if head == Head::BeamSpan {
+        list.of_the_head(|list| list.beam_span(config.hidden_size));
+    } else {
+        list.beside(last_layer(head), config.family.classifier(head), true, [num_labels, inputs]);
+        list.unless(config.family.classifier_bias(head));
+    }
     if let Encoder::Elmo(_) = config.encoder {
         list.begin_as_in_pytorch(&["pooler.dense", last_layer(head)]);
     }

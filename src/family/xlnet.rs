@@ -3,6 +3,11 @@
 //!
 //! A sequence is read by its last token, where its tokenizer puts `<cls>`. Sequences have no longest length. The vector of
 //! masked tokens (`mask_emb`) belongs to pre-training and is carried along as it is.
+//!
+//! Spans are found by a head like BERT's, or by the released code's with beams (function_builder.py, `get_qa_outputs`): a score of
+//! each start, one of each end beside a start, and one of there being no answer. In the released code the last is dropped out
+//! like everything else (`FLAGS.dropout`), as a summary is; transformers drops nothing of it. Under this head the
+//! context stands before its question, as there; under BERT's behind it, as BERT's does.
 
 use super::bert::BERT;
 use super::fields::Fields;
@@ -13,9 +18,10 @@ use super::{ByHead, Computation, ConfigError, DropoutField, EncoderConfig, Famil
 pub const XLNET: Family = Family {
     model_type: "xlnet",
     title: "XLNet",
-    about: "relative positions and segments, sequences read by their last token",
+    about: "relative positions and segments, sequences read by their last token, spans by beams too",
     class: "XLNet",
     span_class: "ForQuestionAnsweringSimple",
+    beam_class: "ForQuestionAnswering",
     prefix: "transformer.",
     computation: Computation::Xlnet,
     fields: &[
@@ -38,8 +44,8 @@ pub const XLNET: Family = Family {
         ("summary_use_proj", "true"),
         ("untie_r", "true"),
     ],
-    // Memory of earlier segments, and the beams of a span head that is not this one.
-    descriptive: &["end_n_top", "mem_len", "reuse_len", "start_n_top", "use_mems_eval", "use_mems_train"],
+    // Memory of earlier segments.
+    descriptive: &["mem_len", "reuse_len", "use_mems_eval", "use_mems_train"],
     tensors: &[
         ("embeddings.word_embeddings", "word_embedding"),
         ("encoder.layer", "layer"),
@@ -62,6 +68,7 @@ pub const XLNET: Family = Family {
         "qa_outputs.",
         "start_logits.",
         "end_logits.",
+        "answer_class.",
     ],
     pooler: POOLER,
     choice_pooler: POOLER,
@@ -75,17 +82,41 @@ const POOLER: Pooler =
 
 const DROPOUT: Option<DropoutField> = Some(DropoutField { field: "summary_last_dropout", otherwise: Some(0.1) });
 
+/// What its config says beside BERT's fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Xlnet {
+    /// Starts that a beam search of spans goes on from, and ends of each (`start_n_top`, `end_n_top`).
+    pub beams: [usize; 2],
+}
+
+/// Where the config does not say.
+const BEAMS: usize = 5;
+
 impl Fields<'_> {
-    /// `d_head` says again what the hidden size and the heads say.
-    pub fn xlnet(&mut self, head_size: usize) -> Result<(), ConfigError> {
-        match self.get("d_head").is_none() || self.count("d_head")? == head_size {
-            true => Ok(()),
-            false => Err(self.wrong("d_head", "`d_model` / `n_head`")),
+    /// XLNet's own fields. `d_head` says again what the hidden size and the heads say.
+    pub fn xlnet(&mut self, head_size: usize) -> Result<Xlnet, ConfigError> {
+        if self.get("d_head").is_some() && self.count("d_head")? != head_size {
+            return Err(self.wrong("d_head", "`d_model` / `n_head`"));
         }
+        Ok(Xlnet { beams: [self.beams("start_n_top")?, self.beams("end_n_top")?] })
+    }
+
+    fn beams(&mut self, field: &'static str) -> Result<usize, ConfigError> {
+        if self.get(field).is_some() { self.count(field) } else { Ok(BEAMS) }
     }
 }
 
 impl List {
+    /// The span head with beams. Scores of starts and ends have a bias, that of no answer has none.
+    pub fn beam_span(&mut self, hidden: usize) {
+        self.affine("start_logits.dense", 1, hidden, true);
+        self.affine("end_logits.dense_0", hidden, 2 * hidden, true);
+        self.norm("end_logits.LayerNorm", hidden, true);
+        self.affine("end_logits.dense_1", 1, hidden, true);
+        self.affine("answer_class.dense_0", hidden, 2 * hidden, true);
+        self.affine("answer_class.dense_1", 1, hidden, false);
+    }
+
     /// The encoder's parameters. Query, key, value and relative weights are `[H, N, D]`, that of the output too: the first
     /// four lie `[in, out]`, the last `[out, in]`.
     pub fn xlnet(&mut self, config: &EncoderConfig) {

@@ -5,7 +5,7 @@
 //! | `curve.csv` | `step,loss,learning_rate,gradient_norm`, a line a step, as it happens |
 //! | `events.out.tfevents.*` | the same and dev scores, for TensorBoard |
 //! | `predictions.<split>.csv` | `id,prediction,label,logit_…` of every example |
-//! | `predictions.json`, `null_odds.json`, `nbest_predictions.json`, `logits.safetensors` | the same for SQuAD |
+//! | `predictions.json`, `null_odds.json`, `nbest_predictions.json`, `logits.safetensors` | the same for SQuAD; no logits of a beam search |
 //! | `snapshot/`, `model/` | see `train::snapshot` and `export` |
 
 use super::RunError;
@@ -167,6 +167,9 @@ fn write_texts(folder: &Path, texts: &[AnswerPrediction], predictions: &SplitPre
         answer.n_best.iter().map(one).collect()
     };
     write_json(&folder.join("nbest_predictions.json"), &pairs(&candidates))?;
+    if !predictions.beams.is_empty() {
+        return Ok(());
+    }
     write_logits(&folder.join("logits.safetensors"), predictions)
 }
 

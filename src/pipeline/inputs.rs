@@ -10,7 +10,7 @@ use crate::event::{Event, Observer};
 use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read, parameters};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
 use crate::plan::{CPU, EngineKind, Run};
-use crate::task::{Split, SplitRole};
+use crate::task::{Head, Split, SplitRole};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -229,6 +229,11 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
     let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
     enough.map_err(|reason| InputError::Layers { name, reason })?;
     let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
+    if run.head() == Head::BeamSpan && !family.has(Head::BeamSpan) {
+        let reason =
+            format!("`span_head` is `beam`, expected `simple`: {} has no head with a beam search", family.title);
+        return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason });
+    }
     if !family.has(run.head()) {
         let text = format!("{} has no head for `{}`", family.title, run.task.name);
         return Err(named(EngineError::Device(text)));
@@ -238,7 +243,7 @@ fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
     if run.device != CPU {
         cuda::engine::check(config, run.head()).map_err(named)?;
     }
-    if run.engine == EngineKind::Fast { fast::check(config, run.head()).map_err(named) } else { Ok(()) }
+    if run.engine == EngineKind::Fast { fast::check(config).map_err(named) } else { Ok(()) }
 }
 
 /// Refuses what is for encoders that are trained, of one that is frozen or whose layers are one.

@@ -3,6 +3,7 @@
 
 use crate::dataset::{Example, Label};
 use crate::encode::answers::{self, AnswerPrediction, AnswerSettings};
+use crate::encode::beams::{self, Beams};
 use crate::encode::{Batch, Encoded, Features, Target, Targets, UNLABELLED, sequences_of_an_example};
 use crate::engine::{EngineError, Logits, Predictor};
 use crate::pipeline::inputs::PreparedSplit;
@@ -24,6 +25,8 @@ pub struct SplitPredictions {
     pub logits: Vec<Vec<f32>>,
     /// End logits; empty but for spans.
     pub ends: Vec<Vec<f32>>,
+    /// What a beam search found in each window, instead of logits; empty but for spans by beams.
+    pub beams: Vec<Beams>,
     /// Mean loss over the sequences, labelled tokens or examples; `None` where labels are hidden.
     pub loss: Option<f64>,
     /// Rows of `logits` of an example.
@@ -42,7 +45,7 @@ pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitP
     };
     let mut per_example = 1;
     examples.sort_by_key(length);
-    let (mut logits, mut ends) = (vec![Vec::new(); count], Vec::new());
+    let (mut logits, mut ends, mut beams) = (vec![Vec::new(); count], Vec::new(), Vec::new());
     let (mut loss, mut terms) = (Some(0.0), 0);
     for own in examples.chunks((BATCH / together).max(1)) {
         let chosen: Vec<usize> = own.iter().flat_map(|example| example * together..(example + 1) * together).collect();
@@ -62,10 +65,14 @@ pub fn predict_split(engine: &dyn Predictor, encoded: &Encoded) -> Result<SplitP
                 scatter(&mut logits, chosen, start);
                 scatter(&mut ends, chosen, end);
             }
+            Logits::Beams(found) => {
+                beams.resize(count, Beams::default());
+                scatter(&mut beams, chosen, found);
+            }
         }
     }
     logits.truncate(count / together * per_example);
-    Ok(SplitPredictions { logits, ends, loss: loss.map(|sum| sum / terms as f64), per_example })
+    Ok(SplitPredictions { logits, ends, beams, loss: loss.map(|sum| sum / terms as f64), per_example })
 }
 
 /// Losses that a batch's sum is of.
@@ -76,7 +83,7 @@ fn losses(batch: &Batch) -> usize {
     }
 }
 
-fn scatter(all: &mut [Vec<f32>], chosen: &[usize], rows: Vec<Vec<f32>>) {
+fn scatter<T>(all: &mut [T], chosen: &[usize], rows: Vec<T>) {
     chosen.iter().zip(rows).for_each(|(index, row)| all[*index] = row);
 }
 
@@ -120,7 +127,7 @@ pub fn score_split(
             Ok(classification((task, recipe), examples, predictions, intervals))
         }
         Head::Regression => Ok(regression((task, recipe), examples, predictions, intervals)),
-        Head::Span => spans(task, recipe, split, predictions, intervals),
+        Head::Span | Head::BeamSpan => spans(task, recipe, split, predictions, intervals),
     }
 }
 
@@ -238,7 +245,10 @@ fn spans(
     let unanswerable = task.schema == Schema::Question { unanswerable: true };
     let settings = answer_settings(recipe, unanswerable);
     let (examples, features) = (&split.rows.examples, &split.encoded.features);
-    let answers = answers::predict(examples, features, &predictions.logits, &predictions.ends, &settings);
+    let answers = match predictions.beams.as_slice() {
+        [] => answers::predict(examples, features, &predictions.logits, &predictions.ends, &settings),
+        found => beams::predict(examples, features, found, &settings),
+    };
     let answers = answers.map_err(|error| failed(&error))?;
     let questions: Vec<Question> = examples.iter().map(question).collect();
     let intervals = |of: &dyn Fn(Metric) -> Option<(f64, f64)>| {

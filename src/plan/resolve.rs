@@ -4,7 +4,7 @@
 //! `train`, the preset.
 
 use super::PlanError;
-use crate::spec::recipe::Recipe;
+use crate::spec::recipe::{Recipe, SpanHead};
 use crate::spec::setting::{FIELDS, Setting};
 use crate::spec::{Experiment, Given};
 use crate::task::{Head, Schema, Task};
@@ -114,6 +114,10 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
             "`auxiliary_lm` is {}, expected 0: next tokens are learned beside a head of whole sequences only",
             recipe.auxiliary_lm
         ));
+    }
+    if recipe.span_head == SpanHead::Beam && task.head != Head::Span {
+        let text = "`span_head` is `beam`, expected `simple`: only questions have answers that are spans";
+        return impossible(text.into());
     }
     if recipe.both_orders && !matches!(task.schema, Schema::Pair(..)) {
         return impossible(format!(

@@ -23,7 +23,7 @@ use crate::pipeline::Live;
 use crate::plan::EngineKind;
 use crate::record::{Evaluation, lock};
 use crate::spec::pretraining::PretrainingSpec;
-use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding, Schedule, Truncation};
+use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding, Schedule, SpanHead, Truncation};
 use crate::task::Head;
 use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer, snapshot};
 use serde_json::{Value, json};
@@ -268,6 +268,7 @@ impl Pretraining<'_> {
             auxiliary_lm: 0.0,
             both_orders: false,
             classifier_dropout: None,
+            span_head: SpanHead::Simple,
         }
     }
 

@@ -73,6 +73,17 @@ pub enum Evaluate {
     AtEnd,
 }
 
+/// What finds an answer's span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpanHead {
+    /// A score of each token as a start and one as an end, apart from each other (BERT).
+    #[default]
+    Simple,
+    /// Ends beside a start, by a beam search, and whether there is an answer (XLNet's released code).
+    Beam,
+}
+
 /// How one run is trained, complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,6 +186,9 @@ pub struct Recipe {
     /// Dropout before the head's last layer; `None` takes the checkpoint's. Left out where it is `None`, as above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classifier_dropout: Option<f64>,
+    /// SQuAD: what finds an answer's span. Left out where it is simple, as above.
+    #[serde(default, skip_serializing_if = "is_simple")]
+    pub span_head: SpanHead,
 }
 
 impl Recipe {
@@ -185,7 +199,10 @@ impl Recipe {
 
     /// The head that a task's model has under this recipe.
     pub fn head(&self, task: &Task) -> Head {
-        self.feature_based().map_or(task.head, Head::FeatureBased)
+        match (task.head, self.span_head) {
+            (Head::Span, SpanHead::Beam) => Head::BeamSpan,
+            (head, _) => self.feature_based().map_or(head, Head::FeatureBased),
+        }
     }
 }
 
@@ -203,6 +220,10 @@ fn is_zero(count: &usize) -> bool {
 
 fn is_no(flag: &bool) -> bool {
     !flag
+}
+
+fn is_simple(head: &SpanHead) -> bool {
+    *head == SpanHead::Simple
 }
 
 fn is_off(weight: &f64) -> bool {

@@ -20,6 +20,9 @@ pub enum Head {
     Regression,
     /// An answer span, from every token's state.
     Span,
+    /// An answer span whose end is predicted from its start, and whether there is one (XLNet); never a task's own, but what a
+    /// recipe makes of [`Head::Span`].
+    BeamSpan,
     /// A label for every token (BERT, Section 5.3).
     Tokens,
     /// The same from a BiLSTM over what a frozen encoder says; never a task's own, but what a recipe makes of
@@ -39,7 +42,7 @@ impl Head {
 
     /// Whether it reads the state of every token.
     pub fn reads_every_token(self) -> bool {
-        matches!(self, Head::Span | Head::Tokens | Head::FeatureBased(_))
+        matches!(self, Head::Span | Head::BeamSpan | Head::Tokens | Head::FeatureBased(_))
     }
 
     /// Whether the encoder's parameters stay what they are.
@@ -163,7 +166,7 @@ impl Task {
         match self.head {
             Head::Classification | Head::Tokens | Head::FeatureBased(_) => self.labels.len(),
             Head::Regression | Head::Choice => 1,
-            Head::Span | Head::Pretraining => 2,
+            Head::Span | Head::BeamSpan | Head::Pretraining => 2,
         }
     }
 

@@ -10,6 +10,7 @@ mod schedule;
 mod squad_eval;
 mod squad_features;
 mod tokenization;
+mod xlnet_beams;
 
 use std::path::{Path, PathBuf};
 

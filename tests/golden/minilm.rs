@@ -166,6 +166,7 @@ fn split(folder: &Path, task: &'static Task, name: &str) -> Option<Vec<Features>
         doc_stride: 64,
         doc_stride_unit: DocStrideUnit::Overlap,
         max_query_length: 0,
+        context_first: false,
         context_sentences: 0,
         both_orders: false,
     };

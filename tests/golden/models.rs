@@ -116,7 +116,7 @@ impl Case {
 
     /// Those that have the family.
     fn engines(&self) -> impl Iterator<Item = EngineKind> {
-        let fast = repro::engine::fast::missing(&self.config, self.head).is_none();
+        let fast = repro::engine::fast::missing(&self.config).is_none();
         EngineKind::ALL.into_iter().filter(move |kind| fast || *kind != EngineKind::Fast)
     }
 
@@ -157,12 +157,12 @@ impl Case {
                 let words = (0..).zip(self.labels(step)).filter_map(|(token, word)| Some((token, word?))).collect();
                 Targets::Masked { words, next: whole("next_sentence_label") }
             }
-            Head::Choice | Head::FeatureBased(_) => unreachable!("no case has this head"),
+            Head::BeamSpan | Head::Choice | Head::FeatureBased(_) => unreachable!("no case has this head"),
         };
         let input_ids = keep("input_ids");
         let segments = batches.contains_key(&format!("step{step}.token_type_ids"));
         let token_type_ids = if segments { keep("token_type_ids") } else { vec![0; input_ids.len()] };
-        Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, targets }
+        Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, contexts: Vec::new(), targets }
     }
 
     /// Positions that count from the beginning of a row, as those of its sequence: XLNet's rows are padded on the left.
@@ -203,6 +203,7 @@ impl Case {
                 self.near("start", &flat(&start), &self.real(&forward["start_logits"].1));
                 self.near("end", &flat(&end), &self.real(&forward["end_logits"].1));
             }
+            Logits::Beams(_) => unreachable!("no case has this head"),
             Logits::Tokens(logits) => self.near("logits", &flat(&logits), &self.rows(&forward["logits"], |_| true)),
             Logits::Masked { words, next } => {
                 let labels = self.labels(0);

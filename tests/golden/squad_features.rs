@@ -43,6 +43,7 @@ fn encode(
         doc_stride: file["doc_stride"].as_u64().unwrap() as usize,
         doc_stride_unit: unit,
         max_query_length,
+        context_first: false,
         context_sentences: 0,
         both_orders: false,
     };

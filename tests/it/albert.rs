@@ -56,6 +56,7 @@ fn batch() -> Batch {
         token_type_ids: ROWS.iter().flat_map(|row| row.1).map(|id| *id as u32).collect(),
         cumulative_lengths: vec![0, 3, 8],
         together: 1,
+        contexts: Vec::new(),
         targets: Targets::Classes(ROWS.iter().map(|row| row.2 as u32).collect()),
     }
 }

@@ -36,7 +36,7 @@ fn batch() -> Batch {
         cumulative_lengths.push(input_ids.len() as u32);
     }
     let targets = Targets::Classes(ROWS.iter().map(|row| row.2 as u32).collect());
-    Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, targets }
+    Batch { input_ids, token_type_ids, cumulative_lengths, together: 1, contexts: Vec::new(), targets }
 }
 
 fn dense(weights: &Weights, path: &str, x: &[f64]) -> Vec<f64> {

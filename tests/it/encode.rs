@@ -85,6 +85,7 @@ fn settings(max_seq_length: usize) -> EncodeSettings {
         doc_stride: 2,
         doc_stride_unit: DocStrideUnit::Step,
         max_query_length: 2,
+        context_first: false,
         context_sentences: 0,
         both_orders: false,
     }
@@ -225,6 +226,24 @@ fn long_questions_are_cut_and_counted() {
     let encoded = encode("squad_v2", &[question("q", "a b c", "d", &[])], 16).unwrap();
     assert_eq!(encoded.features[0].input_ids, [2, 5, 6, 3, 8, 3]);
     assert_eq!((encoded.report.truncated, encoded.report.answers_lost), (1, 0));
+}
+
+// `[CLS] d b [SEP] a [SEP]`: an answer may be of d and b, or none, which XLNet says at the last token.
+#[test]
+fn a_context_may_stand_before_its_question() {
+    let settings = EncodeSettings { context_first: true, ..settings(6) };
+    let rows = [question("q", "a", "d b", &[("b", 2)])];
+    let task = task::find("squad").unwrap();
+    let encoded = encode_split(&tokenizer(), task, &rows, &settings, &Log::default()).unwrap();
+    let [features] = encoded.features.as_slice() else { unreachable!("it fits") };
+    assert_eq!(features.input_ids, [2, 8, 6, 3, 5, 3]);
+    assert_eq!(
+        (features.token_type_ids.as_slice(), &features.target),
+        (&[0, 0, 0, 0, 1, 1][..], &Some(Target::Span(2, 2)))
+    );
+    assert_eq!(Batch::pack(&encoded.features).contexts, [(1, 3)]);
+    assert!([1, 2, 5].into_iter().all(|token| Batch::pack(&encoded.features).may_answer(0, token)));
+    assert!([0, 3, 4].into_iter().all(|token| !Batch::pack(&encoded.features).may_answer(0, token)));
 }
 
 #[test]

@@ -115,6 +115,33 @@ fn next_tokens_take_the_vocabularys_logits() {
     assert!(slow > reference_memory(&base(), Head::Classification, 2, &shape) + 4 * 5 * 64 * 30_522);
 }
 
+/// Four bytes each of two states of 32 values more a token, 64 tokens and half a sequence: what the pooler's activation and its
+/// LayerNorm keep. The parameters are the same.
+#[test]
+fn a_pooler_of_every_token_takes_two_states() {
+    let text = r#"{"model_type": "modernbert", "vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 44, "hidden_activation": "gelu", "attention_dropout": 0.1,
+        "embedding_dropout": 0.0, "mlp_dropout": 0.1, "max_position_embeddings": 70, "norm_eps": 1e-5,
+        "local_attention": 9, "classifier_pooling": "mean"}"#;
+    let config = EncoderConfig::parse(text).unwrap();
+    let memory = |head| fast_memory(&config, head, 2, &BatchShape::rectangle(4, 16), 1);
+    assert_eq!(memory(Head::Tokens) - memory(Head::Classification), 4 * 2 * (64 + 8) * 32);
+}
+
+/// Four bytes each of ten states of 32 values a token, 64 tokens and half a sequence: pairs, their gradient and those turned over
+/// take two each, the derivative of tanh, its LayerNorm, x̂ and their gradient one. Four copies of what is trained apart.
+#[test]
+fn beams_take_ten_states_of_every_token() {
+    let text = r#"{"model_type": "xlnet", "vocab_size": 97, "d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 44,
+        "ff_activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12}"#;
+    let config = EncoderConfig::parse(text).unwrap();
+    let apart = |head| {
+        let copies = parameter_count(&config, head, 2) + 3 * trained_count(&config, head, 2);
+        fast_memory(&config, head, 2, &BatchShape::rectangle(4, 16), 1) - 4 * copies
+    };
+    assert_eq!(apart(Head::BeamSpan) - apart(Head::Span), 4 * 10 * (64 + 8) * 32);
+}
+
 /// H 2, I 3, two sequences of 5 and 3 tokens. A last layer whose first tokens alone are read: keys and values of 8 tokens
 /// 2·2·4·8 = 128, two queries and their projection 2·(2·4)·2 = 32, feed-forward of two 2·(2·6)·2 = 48, two queries over 5
 /// and 3 keys 4·8·2 = 64; together 272. A layer before it: (56 + 4·L·2)·8 with L 5.
@@ -124,6 +151,8 @@ fn operations_of_a_last_layer_whose_first_tokens_are_read() {
     let of = |layers, engine, head| forward_operations_of(engine, &bert(2, layers, 1, 3, 10, 8), head, &shape);
     assert_eq!(of(1, EngineKind::Fast, Head::Classification), 272.0);
     assert_eq!(of(2, EngineKind::Fast, Head::Classification), 272.0 + 8.0 * 96.0);
-    assert_eq!(of(1, EngineKind::Fast, Head::Span), 8.0 * 96.0);
+    for head in [Head::Span, Head::Tokens] {
+        assert_eq!(of(1, EngineKind::Fast, head), 8.0 * 96.0);
+    }
     assert_eq!(of(1, EngineKind::Reference, Head::Classification), 8.0 * 96.0);
 }

@@ -3,9 +3,10 @@
 
 pub mod checkpoint;
 mod gpt;
+mod xlnet;
 
 use repro::dataset::{self, Example, Location, Origin, SplitFile};
-use repro::encode::{Batch, EncodeSettings, Encoded, Tokenizer, TokenizerFiles, encode_split};
+use repro::encode::{Batch, EncodeSettings, Encoded, Features, Tokenizer, TokenizerFiles, encode_split};
 use repro::engine::weights::{HeadSource, load};
 use repro::engine::{self, Engine, Logits, Processor};
 use repro::event::Silent;
@@ -31,7 +32,7 @@ fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Outpu
     let text = format!(
         "name: family\ncheckpoints: [{}]\ntasks: [{tasks}]\ntrain: {{preset: hf-default, epochs: 1, max_seq_length: 120, \
          doc_stride: 20, learning_rate: 1e-3}}\ndata: {{repositories: {{nyu-mll/glue: repro/mini-glue, rajpurkar/squad: \
-         repro/mini-squad, eriktks/conll2003: repro/mini-ner}}}}\n",
+         repro/mini-squad, rajpurkar/squad_v2: repro/mini-squad, eriktks/conll2003: repro/mini-ner}}}}\n",
         checkpoint.display()
     );
     std::fs::write(&spec, text).unwrap();
@@ -60,15 +61,19 @@ impl Again {
     }
 
     fn encoded(model: &Path, task: &'static Task, kind: EngineKind, settings: &EncodeSettings) -> Again {
+        Again::with_head(model, task, task.head, kind, settings)
+    }
+
+    fn with_head(model: &Path, task: &'static Task, head: Head, kind: EngineKind, settings: &EncodeSettings) -> Again {
         let config = EncoderConfig::parse(&std::fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
         let config = config.for_task(task);
-        let parameters = parameters(&config, task.head, task.num_labels());
+        let parameters = parameters(&config, head, task.num_labels());
         let weights = [model.join("model.safetensors")];
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint).unwrap();
         assert_eq!(loaded.unused, Vec::<String>::new());
         let values = parameters.iter().map(|parameter| loaded.arrays.remove(&parameter.name).unwrap()).collect();
         let tokenizer = tokenizer(model, config.family.vocabulary);
-        let engine = engine::create(kind, config, task.head, task.num_labels(), values, &Processor::cpu()).unwrap();
+        let engine = engine::create(kind, config, head, task.num_labels(), values, &Processor::cpu()).unwrap();
         let examples = examples(task);
         let encoded = encode_split(&tokenizer, task, &examples, settings, &Silent).unwrap();
         let texts = examples.into_iter().map(|example| (example.first, example.second)).collect();
@@ -105,6 +110,7 @@ fn settings() -> EncodeSettings {
         doc_stride: 20,
         doc_stride_unit: DocStrideUnit::Overlap,
         max_query_length: 0,
+        context_first: false,
         context_sentences: 0,
         both_orders: false,
     }
@@ -160,17 +166,12 @@ fn tasks<'a>(family: &Family, tasks: &[&'a str]) -> Vec<&'a str> {
     tasks.iter().copied().filter(|name| family.has(task::find(name).unwrap().head)).collect()
 }
 
-/// Whether the fast engine has it with every head.
-fn is_fast(family: &Family) -> bool {
-    family.model_type != "modernbert" && !is_baseline(family)
-}
-
 fn is_baseline(family: &Family) -> bool {
     Baseline::ALL.iter().any(|baseline| baseline.name() == family.model_type)
 }
 
 fn engine(family: &Family) -> Vec<&'static str> {
-    if is_fast(family) { Vec::new() } else { vec!["--engine", "reference"] }
+    if is_baseline(family) { vec!["--engine", "reference"] } else { Vec::new() }
 }
 
 /// `repro verify` where candle-transformers has the family, and its complaint where not.
@@ -226,12 +227,6 @@ fn a_checkpoint_that_cannot_be_used_says_why() {
     assert!(long.contains("`max_seq_length` is 120, but the model has only 119 positions"), "{long}");
     let bare = complaint("xlm-roberta", &|folder| std::fs::remove_file(folder.join("tokenizer.json")).unwrap());
     assert!(bare.contains("the checkpoint has no `tokenizer.json`"), "{bare}");
-    let modernbert = folder.path().join("checkpoint-modernbert");
-    checkpoint::write(&modernbert, "modernbert");
-    let output = fine_tune(&modernbert, "squad", &folder.path().join("out-modernbert"), &[]);
-    let fast = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    let expected = "the fast engine has no ModernBERT with a head of every token yet, expected `--engine reference`";
-    assert!(fast.contains(expected), "{fast}");
     let elmo = folder.path().join("checkpoint-elmo");
     checkpoint::write(&elmo, "elmo");
     let refused = |task: &str, more: &[&str]| {
@@ -283,6 +278,17 @@ fn cases(again: &Again, family: &Family) -> Value {
             cases["texts"] = whole().map(|own| json!(again.texts[own.example])).collect();
             cases["ids"] = whole().map(|own| json!(own.input_ids)).collect();
         }
+        Logits::Beams(found) => {
+            let window = |own: &Features| own.window.clone().unwrap();
+            let allowed = |own: &Features| {
+                (0..own.input_ids.len())
+                    .map(|at| u32::from(window(own).context_token(at).is_none() && at + 1 != own.input_ids.len()))
+                    .collect::<Vec<u32>>()
+            };
+            cases["inputs"]["p_mask"] = features.iter().map(|own| padded(&allowed(own), 1)).collect();
+            cases["beams"] =
+                found.iter().map(|own| json!({"starts": own.starts, "impossible": own.impossible})).collect();
+        }
         _ => unreachable!("no other head is asked for"),
     }
     cases
@@ -299,10 +305,16 @@ fn transformers_loads_every_family_and_gives_the_same_logits() {
         checkpoint::write(&checkpoint, family.model_type);
         let tasks = tasks(family, &["mrpc", "squad"]).join(", ");
         assert!(fine_tune(&checkpoint, &tasks, &out, &engine(family)).status.success());
+        if family.has(Head::BeamSpan) {
+            assert!(fine_tune(&checkpoint, "squad", &out, &["--set", "train.span_head=beam"]).status.success());
+        }
         for record in records(&out) {
             let model = run_folder(&out, &record).join("model");
-            let kind = if is_fast(family) { EngineKind::Fast } else { EngineKind::Reference };
-            let again = Again::read(&model, task::find(&record.task).unwrap(), kind);
+            let kind = if is_baseline(family) { EngineKind::Reference } else { EngineKind::Fast };
+            let task = task::find(&record.task).unwrap();
+            let beam = record.recipe.head(task) == Head::BeamSpan;
+            let own_settings = if beam { xlnet::beam_settings() } else { settings() };
+            let again = Again::with_head(&model, task, record.recipe.head(task), kind, &own_settings);
             let file = out.join("cases.json");
             std::fs::write(&file, cases(&again, family).to_string()).unwrap();
             let output =

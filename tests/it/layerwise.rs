@@ -32,6 +32,7 @@ fn a_first_step_moves_each_layer_by_its_own_rate() {
         cumulative_lengths: vec![0, 4, 7],
         targets: Targets::Classes(vec![0, 1]),
         together: 1,
+        contexts: Vec::new(),
     };
     let update = Update {
         step: 0,

@@ -3,6 +3,7 @@
 use repro::plan::{EngineKind, Options, Plan, PlanError, expand};
 use repro::spec::pins::Pins;
 use repro::spec::{read, read_bytes};
+use repro::task::Head;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -107,9 +108,9 @@ fn every_value_says_where_it_came_from() {
         ["128 | mrpc | preset bert-code: run_classifier.py", "384 | squad | preset bert-code: run_squad.py"]
     );
     assert_eq!(rows("limit"), ["first 64 rows of every split |  | --limit"]);
-    // The recipe's 40 fields beside its preset are all there.
+    // The recipe's 41 fields beside its preset are all there.
     let fields: BTreeSet<&str> = plan.values.iter().filter_map(|value| value.key.strip_prefix("train.")).collect();
-    assert_eq!(fields.len(), 40);
+    assert_eq!(fields.len(), 41);
 }
 
 #[test]
@@ -174,6 +175,16 @@ fn gpts_values_are_part_of_an_id_where_they_are_anything() {
     assert_eq!(others.map(|set| id(&[set])).into_iter().chain([id(&[])]).collect::<BTreeSet<_>>().len(), 4);
     let same = ["train.both_orders=false", "train.classifier_dropout=checkpoint", "train.auxiliary_lm=0"];
     assert!(same.iter().all(|set| id(&[set]) == id(&[])));
+}
+
+#[test]
+fn a_span_head_is_part_of_an_id_where_it_is_not_the_simple_one() {
+    let text = "name: x\ncheckpoints: [a/b]\ntasks: [squad]\ntrain: {preset: bert-code}\n";
+    let runs = |sets: &[&str]| plan(text, sets, &Options::default()).unwrap().runs;
+    let (plain, beam) = (&runs(&[])[0], &runs(&["train.span_head=beam"])[0]);
+    assert_eq!((plain.head(), beam.head()), (Head::Span, Head::BeamSpan));
+    assert!(serde_json::to_value(&plain.recipe).unwrap().get("span_head").is_none());
+    assert!(plain.id != beam.id && plain.id == runs(&["train.span_head=simple"])[0].id);
 }
 
 #[test]

@@ -18,6 +18,7 @@ const SETTINGS: EncodeSettings = EncodeSettings {
     doc_stride: 128,
     doc_stride_unit: DocStrideUnit::Step,
     max_query_length: 64,
+    context_first: false,
     context_sentences: 0,
     both_orders: false,
 };

@@ -94,6 +94,37 @@ pub struct Masked {
     pub bias: Range<usize>,
 }
 
+/// The ranges of a score of two states: dense, perhaps LayerNorm, dense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scorer {
+    /// `[H, 2 H]`.
+    pub first: Dense,
+    /// LayerNorm after it, where there is one.
+    pub norm: Option<Norm>,
+    /// `[1, H]`.
+    pub last: Dense,
+}
+
+impl Scorer {
+    /// All of them, some perhaps empty.
+    pub fn ranges(&self) -> [&Range<usize>; 6] {
+        const NOTHING: &Range<usize> = &(0..0);
+        let [factor, summand] = self.norm.as_ref().map_or([NOTHING; 2], |norm| [&norm.weight, &norm.bias]);
+        [&self.first.weight, &self.first.bias, factor, summand, &self.last.weight, &self.last.bias]
+    }
+}
+
+/// The ranges of a span head with beams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeamSpan {
+    /// Of starts `[1, H]`.
+    pub start: Dense,
+    /// Of ends beside a start.
+    pub end: Scorer,
+    /// Of no answer.
+    pub impossible: Scorer,
+}
+
 /// The ranges of one direction of an LSTM layer, of R units over F inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lstm {
@@ -163,6 +194,8 @@ pub struct FlatLayout {
     pub head: Dense,
     /// The masked words' head, in pre-training.
     pub masked: Option<Masked>,
+    /// The span head with beams, where that is the head.
+    pub beam_span: Option<BeamSpan>,
     /// The BiLSTM over a frozen encoder's features: both directions of each layer; none where there is none.
     pub lstm: Vec<[Lstm; 2]>,
     /// The BiLSTM after attention between texts; none where there is no such attention.
@@ -205,6 +238,7 @@ impl FlatLayout {
             pooler_norm: places.optional_norm("pooler.LayerNorm"),
             head: places.dense(last_layer(head)),
             masked: (head == Head::Pretraining).then(|| places.masked()),
+            beam_span: (head == Head::BeamSpan).then(|| places.beam_span()),
             lstm: places.bilstm("lstm"),
             attended: places.bilstm("attended"),
             language_model: own.map(|own| places.language_model(own, config.num_hidden_layers)),
@@ -381,6 +415,17 @@ impl Places<'_> {
             norm: self.norm("cls.predictions.transform.LayerNorm"),
             bias: self.range("cls.predictions.bias"),
         }
+    }
+
+    fn beam_span(&self) -> BeamSpan {
+        let (start, [end, impossible]) =
+            (self.dense("start_logits.dense"), ["end_logits", "answer_class"].map(|path| self.scorer(path)));
+        BeamSpan { start, end, impossible }
+    }
+
+    fn scorer(&self, path: &str) -> Scorer {
+        let dense = |at: usize| self.dense(&format!("{path}.dense_{at}"));
+        Scorer { first: dense(0), norm: self.optional_norm(&format!("{path}.LayerNorm")), last: dense(1) }
     }
 
     /// The layers of a BiLSTM, as many as there are.

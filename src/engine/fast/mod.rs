@@ -7,22 +7,20 @@ pub mod flat;
 
 use super::EngineError;
 use crate::family::{Computation, EncoderConfig};
-use crate::task::Head;
 
 /// Refuses what is not written here yet.
 ///
 /// # Errors
 /// What it is, and the engine that has it.
-pub fn check(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
+pub fn check(config: &EncoderConfig) -> Result<(), EngineError> {
     let text = |missing| format!("the fast engine has no {missing} yet, expected `--engine reference`");
-    missing(config, head).map_or(Ok(()), |missing| Err(EngineError::Device(text(missing))))
+    missing(config).map_or(Ok(()), |missing| Err(EngineError::Device(text(missing))))
 }
 
 /// What is not written here yet; the reference engine has it all.
-pub fn missing(config: &EncoderConfig, head: Head) -> Option<String> {
+pub fn missing(config: &EncoderConfig) -> Option<String> {
     match config.family.computation {
-        Computation::PostNorm | Computation::Xlnet | Computation::Elmo => None,
+        Computation::PostNorm | Computation::ModernBert | Computation::Xlnet | Computation::Elmo => None,
         Computation::Words | Computation::Constant => Some("baselines".into()),
-        Computation::ModernBert => head.reads_every_token().then(|| "ModernBERT with a head of every token".into()),
     }
 }

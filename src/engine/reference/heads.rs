@@ -118,7 +118,7 @@ impl Forward<'_> {
     }
 
     /// Dropout of states whose rows are sequences.
-    fn sequence_dropout(&self, x: &Tensor, site: Site, head: Head) -> Result<Tensor> {
+    pub fn sequence_dropout(&self, x: &Tensor, site: Site, head: Head) -> Result<Tensor> {
         let first = self.masks.map_or(0, |masks| masks.first_sequence);
         self.dropout(x, site, self.config.head_dropout(head), first)
     }

@@ -73,6 +73,7 @@ mod tests {
             token_type_ids: vec![0; 12],
             cumulative_lengths: vec![0, 5, 7, 8, 12],
             together,
+            contexts: Vec::new(),
             targets: Targets::Classes([2, 0, 1, 1][..4 / together].to_vec()),
         }
     }

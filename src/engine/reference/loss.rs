@@ -19,6 +19,9 @@ pub fn loss(outputs: &Outputs, targets: &Targets, layout: &Layout, by: Divisors)
             (cross_entropy(&examples, right)?, by.sequences)
         }
         (Outputs::Spans(logits), Targets::Spans(spans)) => (span_loss(logits, spans, layout)?, by.sequences),
+        (Outputs::Beams { start, end: Some(end), impossible, .. }, Targets::Spans(spans)) => {
+            (beam_loss([start, end], impossible, spans, layout)?, by.sequences)
+        }
         (Outputs::Tokens(logits), Targets::Tokens(labels)) => (token_loss(logits, labels)?, by.labelled),
         (Outputs::Masked { words, next }, Targets::Masked { words: masked, next: answers }) => {
             return masked_loss((words.as_ref(), next), masked, answers, by).map(Some);
@@ -64,11 +67,24 @@ fn masked_loss(
 /// Released code and transformers let padding take part in that softmax; here a sequence's loss does not depend on how
 /// long its neighbours are.
 fn span_loss(logits: &Tensor, spans: &[(u32, u32)], layout: &Layout) -> Result<Tensor> {
+    both_ends([&position_logits(logits, 0, layout)?, &position_logits(logits, 1, layout)?], spans)
+}
+
+/// Of scores `[B, L]`.
+fn both_ends([start, end]: [&Tensor; 2], spans: &[(u32, u32)]) -> Result<Tensor> {
     let starts: Vec<u32> = spans.iter().map(|span| span.0).collect();
     let ends: Vec<u32> = spans.iter().map(|span| span.1).collect();
-    let start = cross_entropy(&position_logits(logits, 0, layout)?, &starts)?;
-    let end = cross_entropy(&position_logits(logits, 1, layout)?, &ends)?;
-    (start + end)? * 0.5
+    (cross_entropy(start, &starts)? + cross_entropy(end, &ends)?)? * 0.5
+}
+
+/// The same, and half of the cross entropy of there being no answer, which a span of the last token twice says: "by default
+/// multiply the loss by 0.5 so that the scale is comparable" (run_squad.py of XLNet, and transformers after it).
+fn beam_loss(sides: [&Tensor; 2], impossible: &Tensor, spans: &[(u32, u32)], layout: &Layout) -> Result<Tensor> {
+    let none = |(span, length): (&(u32, u32), &usize)| u32::from(*span == (*length as u32 - 1, *length as u32 - 1));
+    let classes: Vec<u32> = spans.iter().zip(&layout.lengths).map(none).collect();
+    // The sigmoid's cross entropy is the softmax's of the logit beside 0.
+    let logits = Tensor::cat(&[&impossible.zeros_like()?, impossible], 1)?; // [B, 2]
+    both_ends(sides, spans)? + (cross_entropy(&logits, &classes)? * 0.5)?
 }
 
 /// One column of `[T, 2]` as `[B, L]`, minus infinity past each sequence's end.

@@ -4,6 +4,7 @@
 //! any faster engine. Gradients come from candle; the optimizer is plain loops over slices ([`adam`]).
 
 pub mod adam;
+mod beam_span;
 mod bilstm;
 mod elmo;
 mod heads;
@@ -124,6 +125,7 @@ impl Reference {
         let mut auxiliary = None;
         let outputs = match self.head {
             Head::Span => Outputs::Spans(forward.every_token(&hidden()?, self.head)?),
+            Head::BeamSpan => forward.beam_span(&hidden()?, batch)?,
             Head::Tokens => Outputs::Tokens(forward.every_token(&hidden()?, self.head)?),
             Head::FeatureBased(how) => {
                 // A frozen encoder has no dropout, in training either.

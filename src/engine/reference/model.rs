@@ -76,7 +76,7 @@ impl Forward<'_> {
         match &self.config.encoder {
             Encoder::PostNorm => self.post_norm(batch, seen),
             Encoder::ModernBert(own) => self.modernbert(own, batch, seen),
-            Encoder::Xlnet => self.xlnet(batch, seen),
+            Encoder::Xlnet(_) => self.xlnet(batch, seen),
             Encoder::Elmo(own) => self.elmo(own, batch, seen),
             Encoder::Words => self.words(batch),
             Encoder::Constant => Err(candle_core::Error::Msg("a constant has no encoder".into())),

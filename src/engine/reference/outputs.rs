@@ -1,7 +1,8 @@
 //! What a head says of a batch, as tensors.
 //!
-//! B sequences, T tokens of all of them, M masked ones, K labels, V words.
+//! B sequences, T tokens of all of them, M masked ones, K labels, V words, L longest sequence.
 
+use crate::encode::beams::Beams;
 use crate::engine::{EngineError, Logits};
 use candle_core::Tensor;
 
@@ -11,6 +12,8 @@ pub enum Outputs {
     Sequences(Tensor),
     /// Start and end, `[T, 2]`.
     Spans(Tensor),
+    /// By beams: of starts `[B, L]`, of ends beside the right start, of no answer `[B, 1]`, and what was found.
+    Beams { start: Tensor, end: Option<Tensor>, impossible: Tensor, found: Vec<Beams> },
     /// `[T, K]`.
     Tokens(Tensor),
     /// `[M, V]`, where a word is masked, and `[B, 2]`.
@@ -29,6 +32,7 @@ impl Outputs {
                 let columns = logits.t()?.to_vec2::<f32>()?;
                 Logits::Span { start: cut(&columns[0], lengths, 1), end: cut(&columns[1], lengths, 1) }
             }
+            Outputs::Beams { found, .. } => Logits::Beams(found.clone()),
             Outputs::Tokens(logits) => {
                 let labels = logits.dims2()?.1;
                 Logits::Tokens(cut(&logits.flatten_all()?.to_vec1()?, lengths, labels))

@@ -1,6 +1,7 @@
 //! The columns of a micro-batch: which tokens they are, and which of them the head reads.
 
 use super::embedding::Rows;
+use super::head::Questions;
 use super::lstm::Steps;
 use super::mask::MAX_WIDTH;
 use super::micro_batch::Sequence;
@@ -8,6 +9,7 @@ use super::simd::Isa;
 use super::workspace::Model;
 use crate::encode::{Batch, Targets};
 use crate::family::Read;
+use crate::task::Head;
 
 /// The columns of a micro-batch; the vectors are used again.
 #[derive(Default)]
@@ -46,6 +48,8 @@ pub struct Columns {
     pub steps: Steps,
     /// Token numbers in that order, `[T]`.
     pub step_tokens: Vec<u64>,
+    /// What a span head with beams must know beside.
+    pub questions: Questions,
 }
 
 impl Columns {
@@ -72,6 +76,9 @@ impl Columns {
         self.classified.clear();
         self.classified.extend(self.sequences.iter().step_by(self.added).map(|sequence| sequence / share));
         self.select(batch, sequences, model);
+        if model.head == Head::BeamSpan {
+            self.questions.set(batch, sequences);
+        }
         self.places.clear();
         self.places.extend(0..self.count);
         self.step_tokens.clear();

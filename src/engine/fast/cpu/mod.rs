@@ -124,7 +124,7 @@ impl Cpu {
         workers: usize,
     ) -> Result<Cpu, EngineError> {
         check_layers(&config, head)?;
-        check(&config, head)?;
+        check(&config)?;
         check_names(&parameters(&config, head, num_labels), values)?;
         let layout = FlatLayout::new(&config, head, num_labels);
         let mut parameters = Buffer::zeros(layout.len);
@@ -247,6 +247,7 @@ fn logits(head: Head, labels: usize, outputs: Vec<Output>) -> Logits {
                 values.map(|both| both.split_at(both.len() / 2)).map(|(s, e)| (s.to_vec(), e.to_vec())).unzip();
             Logits::Span { start, end }
         }
+        Head::BeamSpan => Logits::Beams(outputs.into_iter().map(|output| output.beams).collect()),
         Head::Tokens | Head::FeatureBased(_) => {
             let tokens = |values: &[f32]| {
                 let count = values.len() / labels;

@@ -13,10 +13,12 @@ use super::pre_norm;
 use super::shared::Shared;
 use super::turns::Turns;
 use super::workspace::{Gradients, Model, Tape, Work, units};
+use crate::encode::beams::Beams;
 use crate::encode::{Batch, Targets};
 use crate::engine::Divisors;
 use crate::engine::fast::flat::FlatLayout;
 use crate::family::Encoder;
+use crate::task::Head;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -81,10 +83,11 @@ impl Model<'_> {
         let Workspace { cut, workers, losses, .. } = workspace;
         let loss = each(self, crew, batch, (cut, workers, losses), &|worker, own| {
             worker.forward(self, batch, own);
+            let examples = || own.iter().step_by(added);
+            let found = examples().enumerate().map(|(column, sequence)| worker.output(self, column, sequence));
+            let found: Vec<Output> = found.collect();
             let mut outputs = outputs.lock().unwrap_or_else(PoisonError::into_inner);
-            for (column, sequence) in own.iter().step_by(added).enumerate() {
-                outputs[sequence.index / added] = worker.output(self, column, sequence);
-            }
+            examples().zip(found).for_each(|(sequence, found)| outputs[sequence.index / added] = found);
             drop(outputs);
             worker.loss(self, batch, own, Divisors::of_prediction(batch))
         });
@@ -97,6 +100,8 @@ impl Model<'_> {
 pub struct Output {
     /// Label after label; of heads that read every token, tokens one after another within a label.
     pub values: Vec<f32>,
+    /// What a beam search finds.
+    pub beams: Beams,
     /// The vocabulary at each masked token.
     pub words: Vec<Vec<f32>>,
 }
@@ -162,6 +167,8 @@ impl Worker {
     fn encode(&mut self, model: &Model, sequences: &[Sequence]) {
         let features = Features::of(model, &self.columns);
         let layers = features.map_or(model.layout.layers.len(), |features| features.layers());
+        // Of a frozen encoder perhaps not the last layer is read, after which the LayerNorm stands.
+        let norm = model.layout.final_norm.as_ref().filter(|_| layers == model.layout.layers.len());
         let keep = |state: usize, tape: &mut Tape| {
             features.iter().for_each(|features| features.keep(state, layers, tape));
         };
@@ -171,7 +178,7 @@ impl Worker {
             let step = Step { model, layer, columns: &self.columns, sequences };
             let last = layer + 1 == layers;
             let next = self.tape.slot(layer + 1);
-            let place = if last { self.tape.last(model) } else { &mut self.tape.layers[next].input };
+            let place = if last { self.tape.last(norm.is_some()) } else { &mut self.tape.layers[next].input };
             let mut output = std::mem::take(place);
             let own = self.tape.slot(layer);
             match model.config.encoder {
@@ -180,12 +187,12 @@ impl Worker {
                 }
                 _ => layer::forward(&step, &mut self.tape.layers[own], &mut output, &mut self.work),
             }
-            let place = if last { self.tape.last(model) } else { &mut self.tape.layers[next].input };
+            let place = if last { self.tape.last(norm.is_some()) } else { &mut self.tape.layers[next].input };
             *place = output;
+            if let Some(norm) = norm.filter(|_| last) {
+                pre_norm::read(model, norm, &self.columns, sequences, (&mut self.tape, &mut self.work));
+            }
             keep(layer + 1, &mut self.tape);
-        }
-        if let Some(norm) = &model.layout.final_norm {
-            pre_norm::read(model, norm, &self.columns, sequences, (&mut self.tape, &mut self.work));
         }
         head::drop_output(model, &self.columns, &mut self.tape.output, &mut self.work.mask);
     }
@@ -194,14 +201,22 @@ impl Worker {
         head::loss(model, &batch.targets, sequences, &self.columns, &mut self.work, by)
     }
 
-    fn output(&self, model: &Model, column: usize, sequence: &Sequence) -> Output {
+    fn output(&mut self, model: &Model, column: usize, sequence: &Sequence) -> Output {
+        if model.head == Head::BeamSpan {
+            let beams = head::search(model, &self.columns, &self.tape, &mut self.work, column);
+            return Output { beams, ..Output::default() };
+        }
         let logits = Logits::new(model, &self.work);
         let columns = if model.head.reads_every_token() { sequence.columns() } else { column..column + 1 };
         let label = |label: usize| columns.clone().map(move |column| (column, label));
         let values = (0..model.num_labels).flat_map(label).map(|(column, label)| logits.get(column, label)).collect();
         let own = &self.columns.bounds[column..column + 2];
         let masked = self.columns.masked.iter().enumerate().filter(|(_, place)| (own[0]..own[1]).contains(place));
-        Output { values, words: masked.map(|(at, _)| self.work.masked.words(model, at)).collect() }
+        Output {
+            values,
+            beams: Beams::default(),
+            words: masked.map(|(at, _)| self.work.masked.words(model, at)).collect(),
+        }
     }
 
     fn backward(&mut self, model: &Model, sequences: &[Sequence]) {

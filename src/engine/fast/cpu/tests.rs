@@ -2,7 +2,8 @@
 //! bits, so that they differ by roundings: 1e-4 of a gradient's norm, as the golden data's README allows.
 
 use super::*;
-use crate::encode::{Features, Target, Targets, UNLABELLED};
+use crate::encode::beams::Beams;
+use crate::encode::{Features, Target, Targets, UNLABELLED, Window};
 use crate::engine::reference::Reference;
 use crate::engine::weights::{Initialization, starting_values};
 use crate::random::{Purpose, Stream};
@@ -52,6 +53,11 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                 Head::Classification => Target::Class(draw(row, 1001, labels as u32)),
                 Head::Regression => Target::Value(draw(row, 1001, 500) as f32 / 100.0),
                 Head::Span => Target::Span(draw(row, 1001, length as u32), draw(row, 1002, length as u32)),
+                Head::BeamSpan => {
+                    let last = length as u32 - 1;
+                    let context = |at: u64| if row % 3 == 0 { last } else { 1 + draw(row, at, last.max(2) - 1) };
+                    Target::Span(context(1001), context(1002))
+                }
                 Head::Tokens | Head::FeatureBased(_) => {
                     let label =
                         |at: usize| if at.is_multiple_of(3) { UNLABELLED } else { draw(row, at as u64, labels as u32) };
@@ -73,7 +79,12 @@ fn batch(head: Head, labels: usize, sequences: usize, round: u32) -> Batch {
                 input_ids: (0..length).map(|at| draw(row, at as u64, 97)).collect(),
                 token_type_ids: (0..length).map(|at| u32::from(at * 2 > length)).collect(),
                 target: Some(target),
-                window: None,
+                window: (head == Head::BeamSpan).then(|| Window {
+                    class_token: length - 1,
+                    first_context_token: 1,
+                    offsets: vec![(0, 1); length - 2],
+                    max_context: vec![true; length - 2],
+                }),
             }
         })
         .collect();
@@ -165,12 +176,23 @@ fn stay_together(fast: &mut dyn Engine, slow: &mut dyn Engine, batches: &dyn Fn(
     }
 }
 
+/// Places and log probabilities of what was found.
+fn beam_values(beams: &Beams) -> Vec<f32> {
+    let likely = |(token, probability): &(u32, f32)| [*token as f32, *probability];
+    let one = |(start, ends): &((u32, f32), Vec<(u32, f32)>)| {
+        std::iter::once(start).chain(ends).flat_map(likely).collect::<Vec<f32>>()
+    };
+    let impossible = std::iter::once(beams.impossible);
+    beams.starts.iter().flat_map(one).chain(impossible).collect()
+}
+
 /// After a step along noisy directions logits differ by more than roundings.
 fn predictions_agree(fast: &Prediction, slow: &Prediction, what: &str) {
     let rows = |prediction: &Prediction| match &prediction.logits {
         Logits::Sequence(rows) => rows.concat(),
         Logits::Span { start, end } => [start.concat(), end.concat()].concat(),
         Logits::Tokens(rows) => rows.concat(),
+        Logits::Beams(found) => found.iter().flat_map(beam_values).collect(),
         Logits::Masked { words, next } => [words.concat(), next.concat()].concat(),
     };
     let (a, b) = (rows(fast), rows(slow));
@@ -234,9 +256,9 @@ const FAMILY_CONFIGS: [&str; 9] = [
 #[test]
 fn steps_of_every_family_follow_the_reference_engine() {
     for config in FAMILY_CONFIGS.map(|text| EncoderConfig::parse(text).unwrap()) {
-        let has = |head: Head| config.family.has(head) && check(&config, head).is_ok();
+        let has = |head: Head| config.family.has(head) && check(&config).is_ok();
         let frozen = FeatureBased { kind: FeatureKind::WeightedSumAllLayers, lstm_hidden_size: 6 };
-        let heads = HEADS.into_iter().chain([(Head::FeatureBased(frozen), 5)]);
+        let heads = HEADS.into_iter().chain([(Head::BeamSpan, 2), (Head::FeatureBased(frozen), 5)]);
         for (head, labels) in heads.filter(|(head, _)| *head != Head::Pretraining && has(*head)) {
             stay_together_on_every_isa(
                 &config,
@@ -315,6 +337,7 @@ fn the_sequences_of_gpts_choices_share_their_mask() {
             token_type_ids: vec![0; 20],
             cumulative_lengths: vec![0, 5, 10, 15, 20],
             together: 4,
+            contexts: Vec::new(),
             targets: Targets::Choices(vec![2]),
         };
         [Box::new(fast) as Box<dyn Engine>, Box::new(slow)].map(|mut engine| {
@@ -482,6 +505,7 @@ fn a_causal_model_does_not_look_ahead() {
         token_type_ids: vec![0; ids.len()],
         cumulative_lengths: vec![0, ids.len() as u32],
         together: 1,
+        contexts: Vec::new(),
         targets: crate::encode::Targets::Hidden,
     };
     let logits = |ids: &[u32]| {
@@ -540,6 +564,7 @@ fn a_sequence_gives_what_it_gives_alone() {
             token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
             cumulative_lengths: vec![0, tokens.len() as u32],
             together: 1,
+            contexts: Vec::new(),
             targets: crate::encode::Targets::Hidden,
         };
         let Logits::Sequence(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
@@ -580,6 +605,16 @@ fn steps_over_a_frozen_encoder_follow_the_reference_engine() {
     for (kind, units) in FeatureKind::ALL.into_iter().zip([6, 20].into_iter().cycle()) {
         let (config, head) = feature_based(kind, units);
         stay_together_on_every_isa(&config, (head, 5), &rounds(head, 5), &format!("{kind}"));
+    }
+}
+
+/// The last layer's output is normalised once more, others' are not.
+#[test]
+fn steps_over_a_frozen_pre_norm_encoder_follow_the_reference_engine() {
+    let config = EncoderConfig::parse(FAMILY_CONFIGS[6]).unwrap();
+    for kind in FeatureKind::ALL.into_iter().filter(|kind| kind.least_layers() <= config.num_hidden_layers) {
+        let head = Head::FeatureBased(FeatureBased { kind, lstm_hidden_size: 6 });
+        stay_together_on_every_isa(&config, (head, 5), &rounds(head, 5), &format!("ModernBERT {kind}"));
     }
 }
 
@@ -645,6 +680,7 @@ fn a_sequence_through_a_bilstm_gives_what_it_gives_alone() {
                 token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
                 cumulative_lengths: vec![0, tokens.len() as u32],
                 together: 1,
+                contexts: Vec::new(),
                 targets: crate::encode::Targets::Hidden,
             };
             let Logits::Tokens(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };

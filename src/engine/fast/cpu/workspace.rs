@@ -65,7 +65,7 @@ impl Model<'_> {
     }
 
     /// Units of the gradient: of each layer, of the head, of the embeddings' projection or the last LayerNorm, of the masked
-    /// words' head, of the embeddings. Those of a BiLSTM and of a weighted sum come after them.
+    /// words' head or of there being no answer, of the embeddings. Those of a BiLSTM and of a weighted sum come after them.
     pub fn units(&self) -> usize {
         units_before_lstm(self.layout)
     }
@@ -226,9 +226,9 @@ impl Tape {
         layer % self.kept
     }
 
-    /// Where the last layer writes.
-    pub fn last(&mut self, model: &Model) -> &mut Buffer {
-        if model.layout.final_norm.is_some() { &mut self.final_hat } else { &mut self.output }
+    /// Where the last layer writes; a LayerNorm may follow.
+    pub fn last(&mut self, normalised: bool) -> &mut Buffer {
+        if normalised { &mut self.final_hat } else { &mut self.output }
     }
 
     /// Room for a micro-batch of so many columns and sequences.
@@ -289,9 +289,9 @@ pub struct Work {
     pub shared_layer: Buffer,
     /// The head's: derivative of the pooler's activation, pooled output with its dropout applied, logits, their gradient.
     pub head: [Buffer; 4],
-    /// x̂ of the pooler's LayerNorm `[H, S]`, where it has one.
+    /// x̂ of the pooler's LayerNorm `[H, S]`, where it has one; `[H, T]` of a head of every token.
     pub pooled_hat: Buffer,
-    /// Its `1 / √(variance + ε)` `[S]`.
+    /// Its `1 / √(variance + ε)`.
     pub pooled_inverse: Buffer,
     /// The gate's value `[I, T]`, where the feed-forward block is gated; also the last LayerNorm's output `[H, T]`.
     pub gate: Buffer,
@@ -304,6 +304,8 @@ pub struct Work {
     pub firsts: Buffer,
     /// Of the head that predicts words.
     pub masked: super::head::Masked,
+    /// Of the span head with beams.
+    pub beams: super::head::BeamSpans,
     /// Attention's.
     pub attention: attention::Scratch,
 }
@@ -330,7 +332,7 @@ impl Work {
         for (buffer, rows) in self.head.iter_mut().zip([pooled, inputs.max(pooled), labels, labels]) {
             buffer.fit(len(rows));
         }
-        let relative = model.config.encoder == Encoder::Xlnet;
+        let relative = matches!(model.config.encoder, Encoder::Xlnet(_));
         self.attention.fit(isa, model.head_size(), longest, relative);
         if relative {
             self.distances.fit(isa, hidden, longest);

@@ -214,6 +214,7 @@ mod tests {
             input_ids,
             cumulative_lengths: vec![0, 3, 73, 74],
             together: 1,
+            contexts: Vec::new(),
             targets: Targets::Values(vec![0.5, 1.0, -2.0]),
         }
     }

@@ -73,7 +73,7 @@ pub(super) fn missing(config: &EncoderConfig, head: Head) -> Option<&'static str
         (config.family.computation != Computation::PostNorm, "layers like this family's"),
         (!config.family.embedding_norm, "embeddings without LayerNorm"),
         (config.causal, "causal attention"),
-        (!has_head(head), "head for tagging, choices or pre-training"),
+        (!has_head(head), "head for tagging, choices, pre-training or a beam search"),
         (config.projects() || config.embedding_size != config.hidden_size, "factorised embeddings"),
         (config.family.shared_layers, "layers that share their parameters"),
         (config.first_position > 0, "positions that begin after padding's"),

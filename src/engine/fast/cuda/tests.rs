@@ -99,6 +99,7 @@ fn micro_batches_give_the_gradient_of_the_whole() {
         token_type_ids: full.token_type_ids[tokens].to_vec(),
         cumulative_lengths: lengths.to_vec(),
         together: 1,
+        contexts: Vec::new(),
         targets: Targets::Classes(classes.to_vec()),
     };
     let all = part(4);

@@ -1,6 +1,6 @@
 //! Heads of every token x: `logits = Q dropout(x) + q`, with the mean of the cross entropies of an answer's first and last token,
 //! each over the sequence's own tokens; or `logits = C dropout(x) + c`, with the cross entropy of each labelled token. x is
-//! the last layer's output, or a BiLSTM's.
+//! the last layer's output, in some families through the pooler, or a BiLSTM's.
 
 use super::super::columns::Columns;
 use super::super::dense::Dense;
@@ -9,6 +9,7 @@ use super::super::micro_batch::Sequence;
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
 use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
+use super::pooler::Pooler;
 use super::{Logits, cross_entropy};
 use crate::encode::{Targets, UNLABELLED};
 use crate::engine::Divisors;
@@ -17,9 +18,14 @@ use crate::engine::dropout::Site;
 /// Fills `work.head`: x after dropout, and logits.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (dense, head) = (dense(model, columns), &model.layout.head);
-    let [_, dropped, logits, _] = &mut work.head;
+    let [slope, dropped, logits, _] = &mut work.head;
     let used = dense.input_len();
-    dropped[..used].copy_from_slice(&tape.output[..used]);
+    match Pooler::of(model, columns.count) {
+        None => dropped[..used].copy_from_slice(&tape.output[..used]),
+        Some(pooler) => {
+            pooler.forward(&tape.output, [slope, dropped], (&mut work.pooled_hat, &mut work.pooled_inverse));
+        }
+    }
     drop_tokens(model, columns, &mut dropped[..used], &mut work.mask);
     let (weight, bias) = (&model.parameters[head.weight.clone()], &model.parameters[head.bias.clone()]);
     dense.forward(weight, bias, dropped, logits);
@@ -73,14 +79,20 @@ pub fn loss(
 }
 
 /// From `work.head[3]`, the logits' gradient, to `work.gradient` of all columns, and to the head's parameters.
-pub fn backward(model: &Model, columns: &Columns, _: &Tape, work: &mut Work) {
+pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (dense, head) = (dense(model, columns), &model.layout.head);
+    let weight = &model.parameters[head.weight.clone()];
+    if let Some(pooler) = Pooler::of(model, columns.count) {
+        dense.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
+        drop_tokens(model, columns, &mut work.dropped[..dense.input_len()], &mut work.mask);
+        pooler.backward(columns.micro_batch, dense, &tape.output, work);
+        return std::mem::swap(&mut work.gradient, &mut work.other_gradient);
+    }
     let (used, unit) = (dense.output_len(), LAYER_UNITS * model.layout.layers.len());
     to_feature_panels(model.isa, dense.inputs, dense.columns, &work.head[1], &mut work.transposed);
     model.add(unit, columns.micro_batch, [&head.weight, &head.bias], |[weight, bias]| {
         dense.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
     });
-    let weight = &model.parameters[head.weight.clone()];
     dense.backward(weight, &work.head[3], Start::Zero, &mut work.gradient);
     drop_tokens(model, columns, &mut work.gradient[..dense.input_len()], &mut work.mask);
 }

@@ -2,12 +2,16 @@
 //!
 //! - [`pooled`]: of each sequence's first token: a class, a number, one of several sequences, the next sentence;
 //! - [`every_token`]: of all tokens: the answer's span, or a label each;
+//! - [`beam_span`]: of all tokens: the answer's start, its end beside that, and whether there is one;
 //! - [`masked`]: the words that stood where tokens are masked, in pre-training; beside a head of sequences, next tokens.
 
+mod beam_span;
 mod every_token;
 mod masked;
 mod pooled;
+mod pooler;
 
+pub use beam_span::{BeamSpans, Questions, search};
 pub use masked::{Masked, add_to_words};
 
 use super::columns::Columns;
@@ -18,9 +22,13 @@ use super::workspace::{Model, Tape, Work};
 use crate::encode::Targets;
 use crate::engine::Divisors;
 use crate::engine::dropout::Site;
+use crate::task::Head;
 
 /// From the last layer's output to logits, in `work.head` and `work.masked`.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
+    if model.head == Head::BeamSpan {
+        return beam_span::forward(model, columns, tape, work);
+    }
     if model.head.reads_every_token() {
         return every_token::forward(model, columns, tape, work);
     }
@@ -68,6 +76,9 @@ pub fn loss(
     work: &mut Work,
     by: Divisors,
 ) -> Option<f64> {
+    if model.head == Head::BeamSpan {
+        return beam_span::loss(model, columns, work, by);
+    }
     let mut gradient = std::mem::take(&mut work.head[3]);
     gradient.fill(0.0);
     let logits = Logits::new(model, work);
@@ -86,17 +97,25 @@ pub fn loss(
 
 /// `log Σ exp x - x[target]` over `count` logits; the gradient is `softmax(x)`, less 1 at the target.
 fn cross_entropy(count: usize, logit: impl Fn(usize) -> f32, target: usize, mut set: impl FnMut(usize, f64)) -> f64 {
+    let set = |at: usize, share: f64| set(at, share - if at == target { 1.0 } else { 0.0 });
+    let (maximum, log_sum) = softmax(count, &logit, set);
+    log_sum - (f64::from(logit(target)) - f64::from(maximum))
+}
+
+/// `exp x / Σ exp x`; returns the maximum and `log Σ exp(x - maximum)`.
+fn softmax(count: usize, logit: impl Fn(usize) -> f32, mut set: impl FnMut(usize, f64)) -> (f32, f64) {
     let maximum = (0..count).map(&logit).fold(f32::NEG_INFINITY, f32::max);
     let shifted = |at: usize| f64::from(logit(at)) - f64::from(maximum);
     let log_sum = (0..count).map(|at| shifted(at).exp()).sum::<f64>().ln();
-    for at in 0..count {
-        set(at, (shifted(at) - log_sum).exp() - if at == target { 1.0 } else { 0.0 });
-    }
-    log_sum - shifted(target)
+    (0..count).for_each(|at| set(at, (shifted(at) - log_sum).exp()));
+    (maximum, log_sum)
 }
 
 /// From the logits' gradient to `work.gradient` of the Q columns, and to the head's parameters.
 pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
+    if model.head == Head::BeamSpan {
+        return beam_span::backward(model, columns, tape, work);
+    }
     if model.head.reads_every_token() {
         return every_token::backward(model, columns, tape, work);
     }

@@ -8,41 +8,34 @@
 
 use super::super::columns::Columns;
 use super::super::dense::Dense;
-use super::super::embedding::add;
 use super::super::mask::Dropout;
 use super::super::micro_batch::Sequence;
-use super::super::norm;
-use super::super::panel::{add_neighbours, copy_columns, repeat_columns};
+use super::super::panel::{add_neighbours, copy_columns, panels_len, repeat_columns};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
 use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
-use super::super::{activation, panel};
+use super::pooler::Pooler;
 use super::{Logits, cross_entropy};
 use crate::encode::Targets;
 use crate::engine::Divisors;
 use crate::engine::dropout::Site;
-use crate::engine::fast::flat::{self, Norm};
-use crate::family::Pooler;
 use crate::task::Head;
 
 /// Fills `work.head`: the activation's derivative, the pooled output after dropout, logits.
 pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
-    let (isa, dense, pooler) = (model.isa, pooler_dense(model, columns), pooler(model));
+    let (isa, pooler) = (model.isa, Pooler::of(model, columns.sequences.len()));
     read(model, columns, tape, work);
     let input = if reads_copy(model) { &work.firsts } else { &tape.output };
     let [slope, pooled, logits, _] = &mut work.head;
     let classifier = classifier(model, columns);
-    let used = panel::panels_len(isa, classifier.inputs, dense.columns);
-    match pooler.1 {
-        None => pooled[..used].copy_from_slice(&input[..used]),
-        Some(ranges) => {
-            let (weight, bias) = (&model.parameters[ranges.weight.clone()], &model.parameters[ranges.bias.clone()]);
-            dense.forward(weight, bias, input, slope);
-            activation::forward_with_derivative(isa, pooler.0.activation, &mut slope[..used], &mut pooled[..used]);
+    match pooler {
+        None => {
+            let used = panels_len(isa, classifier.inputs, columns.sequences.len());
+            pooled[..used].copy_from_slice(&input[..used]);
         }
-    }
-    if let Some(norm) = &model.layout.pooler_norm {
-        norm::normalise(model, norm, &mut pooled[..used], (&mut work.pooled_hat, &mut work.pooled_inverse));
+        Some(pooler) => {
+            pooler.forward(input, [slope, pooled], (&mut work.pooled_hat, &mut work.pooled_inverse));
+        }
     }
     if columns.added > 1 {
         add_neighbours(isa, classifier.inputs, (classifier.columns, columns.added), pooled);
@@ -53,14 +46,14 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     classifier.forward(weight, bias, pooled, logits);
 }
 
-/// What the family says of it, and where its dense layer lies.
-fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
-    (model.config.family.pooler(model.head).unwrap_or(&model.config.family.pooler), model.layout.pooler.as_ref())
+/// Whether what is read is dropped out.
+fn drops_input(model: &Model) -> bool {
+    model.config.family.pooler(model.head).unwrap_or(&model.config.family.pooler).drops_input
 }
 
 /// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
 fn reads_copy(model: &Model) -> bool {
-    model.predicts_words() || pooler(model).0.drops_input
+    model.predicts_words() || drops_input(model)
 }
 
 fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
@@ -68,27 +61,22 @@ fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
         return;
     }
     let (isa, hidden, count) = (model.isa, model.config.hidden_size, columns.sequences.len());
-    let firsts = &mut work.firsts[..panel::panels_len(isa, hidden, count)];
+    let firsts = &mut work.firsts[..panels_len(isa, hidden, count)];
     firsts.fill(0.0);
     copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
-    if pooler(model).0.drops_input {
+    if drops_input(model) {
         drop_rows(model, &columns.sequences, Site::Pooler, firsts, &mut work.mask);
     }
 }
 
-fn pooler_dense(model: &Model, columns: &Columns) -> Dense {
-    let [outputs, inputs] = model.config.pooler_shape();
-    Dense { isa: model.isa, inputs, outputs, columns: columns.sequences.len() }
-}
-
 fn classifier(model: &Model, columns: &Columns) -> Dense {
-    let dense = pooler_dense(model, columns);
-    let inputs = if model.layout.pooler.is_some() { dense.outputs } else { dense.inputs };
-    Dense { inputs, outputs: model.num_labels, columns: dense.columns / columns.added, ..dense }
+    let [outputs, inputs] = model.config.pooler_shape();
+    let inputs = if model.layout.pooler.is_some() { outputs } else { inputs };
+    Dense { isa: model.isa, inputs, outputs: model.num_labels, columns: columns.sequences.len() / columns.added }
 }
 
 /// Dropout whose indices count sequences or examples.
-fn drop_rows(model: &Model, items: &[u64], site: Site, values: &mut [f32], scratch: &mut [f32]) {
+pub fn drop_rows(model: &Model, items: &[u64], site: Site, values: &mut [f32], scratch: &mut [f32]) {
     let dropout: Option<Dropout> = model.dropout(site, model.config.head_dropout(model.head));
     let Some(dropout) = dropout else { return };
     let rows = values.len() / items.len().next_multiple_of(model.isa.width);
@@ -148,60 +136,27 @@ fn choices(right: &[u32], sequences: &[Sequence], logits: &Logits, set: &mut imp
 
 /// From `work.head[3]`, the logits' gradient, to `work.other_gradient` of the S columns, and to the head's parameters.
 pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
-    let (isa, dense, pooler) = (model.isa, pooler_dense(model, columns), pooler(model));
-    let head = classifier(model, columns);
+    let (isa, head) = (model.isa, classifier(model, columns));
     let weight = &model.parameters[model.layout.head.weight.clone()];
-    let (used, unit) = (head.output_len(), LAYER_UNITS * model.layout.layers.len());
     head.backward(weight, &work.head[3], Start::Zero, &mut work.dropped);
-    let pooled = panel::panels_len(isa, head.inputs, dense.columns);
     drop_rows(model, &columns.classified, Site::Classifier, &mut work.dropped[..head.input_len()], &mut work.mask);
     if columns.added > 1 {
         repeat_columns(isa, head.inputs, (head.columns, columns.added), &mut work.dropped);
     }
-    to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
-    let ranges = [&model.layout.head.weight, &model.layout.head.bias];
-    let Some(ranges_of_pooler) = pooler.1 else {
+    let Some(pooler) = Pooler::of(model, columns.sequences.len()) else {
+        let unit = LAYER_UNITS * model.layout.layers.len();
+        to_feature_panels(isa, head.inputs, head.columns, &work.head[1], &mut work.transposed);
+        let ranges = [&model.layout.head.weight, &model.layout.head.bias];
         model.add(unit, columns.micro_batch, ranges, |[weight, bias]| {
-            head.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
+            head.add_parameter_gradients(&work.head[3][..head.output_len()], &work.transposed, weight, bias);
         });
         return std::mem::swap(&mut work.dropped, &mut work.other_gradient);
     };
-    let nothing = Norm::default();
-    let norm = model.layout.pooler_norm.as_ref().unwrap_or(&nothing);
-    if !norm.weight.is_empty() {
-        work.norm_gradient.fill(0.0);
-        let gradient = &mut work.dropped[..pooled];
-        norm::backward(model, norm, (&work.pooled_hat, &work.pooled_inverse), gradient, &mut work.norm_gradient);
-    }
-    activation::backward(isa, &work.head[0][..pooled], &mut work.dropped[..pooled]);
-    let input = if reads_copy(model) { &work.firsts } else { &tape.output };
-    let from_input = head.columns * head.inputs.next_multiple_of(isa.width);
-    to_feature_panels(isa, dense.inputs, dense.columns, input, &mut work.transposed[from_input..]);
-    let dense_and_norm = [&ranges_of_pooler.weight, &ranges_of_pooler.bias, &norm.weight, &norm.bias];
-    let [a, b, c, d] = dense_and_norm;
-    let ranges = [ranges[0], ranges[1], a, b, c, d];
-    model.add(
-        unit,
-        columns.micro_batch,
-        ranges,
-        |[weight, bias, pooler_weight, pooler_bias, norm_weight, norm_bias]| {
-            let (weight_gradient, bias_gradient) = work.norm_gradient.split_at(head.inputs);
-            add(norm_weight, weight_gradient);
-            add(norm_bias, bias_gradient);
-            head.add_parameter_gradients(&work.head[3][..used], &work.transposed, weight, bias);
-            let transposed = &work.transposed[from_input..];
-            dense.add_parameter_gradients(&work.dropped[..pooled], transposed, pooler_weight, pooler_bias);
-        },
-    );
-    let weight = &model.parameters[ranges_of_pooler.weight.clone()];
-    dense.backward(weight, &work.dropped, Start::Zero, &mut work.other_gradient);
-    if pooler.0.drops_input {
-        drop_rows(
-            model,
-            &columns.sequences,
-            Site::Pooler,
-            &mut work.other_gradient[..dense.input_len()],
-            &mut work.mask,
-        );
+    let firsts = std::mem::take(&mut work.firsts);
+    pooler.backward(columns.micro_batch, head, if reads_copy(model) { &firsts } else { &tape.output }, work);
+    work.firsts = firsts;
+    if drops_input(model) {
+        let used = panels_len(isa, model.config.pooler_shape()[1], columns.sequences.len());
+        drop_rows(model, &columns.sequences, Site::Pooler, &mut work.other_gradient[..used], &mut work.mask);
     }
 }

@@ -1,5 +1,5 @@
-//! After the last layer: LayerNorm of all columns, and of them what the head reads: each sequence's first token, or the mean
-//! of its tokens.
+//! After the last layer: LayerNorm of all columns, and of them what the head reads: every token, each sequence's first one, or
+//! the mean of its tokens.
 
 use super::super::columns::Columns;
 use super::super::embedding::add;
@@ -10,7 +10,7 @@ use super::super::workspace::{Model, Tape, Work};
 use crate::engine::fast::flat::Norm;
 use crate::family::Read;
 
-/// Fills `tape.output` `[H, S]` from the last layer's output in `tape.final_hat`.
+/// Fills `tape.output` `[H, S]`, or `[H, T]` for a head of every token, from the last layer's output in `tape.final_hat`.
 pub fn read(
     model: &Model,
     norm: &Norm,
@@ -22,6 +22,9 @@ pub fn read(
     let used = panels_len(isa, hidden, columns.count);
     work.gate[..used].copy_from_slice(&tape.final_hat[..used]);
     norm::normalise(model, norm, &mut work.gate[..used], (&mut tape.final_hat, &mut tape.final_inverse));
+    if model.head.reads_every_token() {
+        return tape.output[..used].copy_from_slice(&work.gate[..used]);
+    }
     tape.output[..panels_len(isa, hidden, sequences.len())].fill(0.0);
     each(model, sequences, &mut |from, to, share| {
         for row in 0..hidden {
@@ -30,17 +33,19 @@ pub fn read(
     });
 }
 
-/// `work.gradient` goes from `[H, S]` to `[H, T]`, through the LayerNorm.
+/// `work.gradient` goes from `[H, S]` to `[H, T]` where a head reads sequences, and through the LayerNorm.
 pub fn spread(model: &Model, norm: &Norm, columns: &Columns, sequences: &[Sequence], (tape, work): (&Tape, &mut Work)) {
     let (isa, hidden) = (model.isa, model.config.hidden_size);
     let used = panels_len(isa, hidden, columns.count);
-    std::mem::swap(&mut work.gradient, &mut work.other_gradient);
-    work.gradient[..used].fill(0.0);
-    each(model, sequences, &mut |to, from, share| {
-        for row in 0..hidden {
-            work.gradient[to + row * isa.width] = share * work.other_gradient[from + row * isa.width];
-        }
-    });
+    if !model.head.reads_every_token() {
+        std::mem::swap(&mut work.gradient, &mut work.other_gradient);
+        work.gradient[..used].fill(0.0);
+        each(model, sequences, &mut |to, from, share| {
+            for row in 0..hidden {
+                work.gradient[to + row * isa.width] = share * work.other_gradient[from + row * isa.width];
+            }
+        });
+    }
     work.norm_gradient.fill(0.0);
     let kept = (&*tape.final_hat, &*tape.final_inverse);
     norm::backward(model, norm, kept, &mut work.gradient[..used], &mut work.norm_gradient);

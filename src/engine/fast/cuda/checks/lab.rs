@@ -39,6 +39,7 @@ pub fn batch(targets: Targets) -> Batch {
         token_type_ids: (0..tokens).map(|at| stream.bits(0, 1, at) % 2).collect(),
         cumulative_lengths: [0].into_iter().chain(ends).collect(),
         together: 1,
+        contexts: Vec::new(),
         targets,
     }
 }

@@ -167,6 +167,7 @@ pub fn batch(lengths: &[usize], targets: Targets) -> Batch {
         token_type_ids: (0..tokens).map(|at| stream.bits(0, 1, at) % 2).collect(),
         cumulative_lengths: [0].into_iter().chain(ends).collect(),
         together: 1,
+        contexts: Vec::new(),
         targets,
     }
 }
@@ -264,6 +265,7 @@ fn flat(logits: &Logits) -> Vec<f32> {
         Logits::Sequence(rows) => rows.concat(),
         Logits::Span { start, end } => [start.concat(), end.concat()].concat(),
         Logits::Tokens(rows) => rows.concat(),
+        Logits::Beams(_) => unreachable!("a GPU has no head with beams"),
         Logits::Masked { words, next } => [words.concat(), next.concat()].concat(),
     }
 }
