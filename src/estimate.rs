@@ -95,7 +95,10 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
     let token = match head {
         Head::FeatureBased(how) => 2 * layer + 3 * hidden + wide + bilstm_values(config, how),
         _ if texts.is_some() => texts.map_or(0, |own| text_values(config, own) / BYTES_OF_A_WORD),
-        _ => config.num_hidden_layers * layer + 12 * hidden + 3 * wide + next_token_values(config, head),
+        _ => {
+            let beside = next_token_values(config, head) + under_head_values(config);
+            config.num_hidden_layers * layer + 12 * hidden + 3 * wide + beside
+        }
     };
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
     // Whole sequences make a micro-batch half a sequence more or less.
@@ -119,6 +122,13 @@ fn bilstm_values(config: &EncoderConfig, how: FeatureBased) -> usize {
     let states = how.kind.states(layers).len() * hidden;
     let widest = how.inputs(0, layers, hidden).max(how.outputs());
     2 * states + 2 * hidden + LSTM_LAYERS * (2 * 6 + 2) * units + widest + units + 5 * how.outputs()
+}
+
+/// Values a token of `engine/fast/cpu/under_head.rs` and below: of each layer what `bilstm_values` counts, its inputs twice, two
+/// gradients and the factors of a product.
+fn under_head_values(config: &EncoderConfig) -> usize {
+    let (layers, hidden, units) = (config.bilstm_layers, config.hidden_size, config.bilstm_units());
+    if layers == 0 { 0 } else { layers * (2 * 6 + 2) * units + 4 * hidden + units }
 }
 
 /// Values a word of `engine/fast/cpu/elmo` and of its BiLSTMs: states and their copy, sums and their gradients, of each layer
@@ -152,7 +162,10 @@ pub fn reference_memory(config: &EncoderConfig, head: Head, num_labels: usize, s
             layer_values(config, shape) + LSTM_LAYERS * lstm_graph(how.lstm_hidden_size, shape.cells())
         }
         (_, Encoder::Elmo(own)) => texts_graph(config, own, shape),
-        _ => config.num_hidden_layers * layer_values(config, shape) + next_token_graph(config, head, shape),
+        _ => {
+            let beside = config.bilstm_layers * lstm_graph(config.bilstm_units(), shape.cells());
+            config.num_hidden_layers * layer_values(config, shape) + next_token_graph(config, head, shape) + beside
+        }
     };
     let activations = kept as f64 * BACKWARD;
     4 * (copies + activations as u64) + PROGRAM

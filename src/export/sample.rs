@@ -48,6 +48,7 @@ pub fn recipe() -> Recipe {
         auxiliary_lm: 0.0,
         both_orders: false,
         classifier_dropout: None,
+        bilstm_layers: 0,
     }
 }
 

@@ -255,6 +255,7 @@ impl Pretraining<'_> {
             auxiliary_lm: 0.0,
             both_orders: false,
             classifier_dropout: None,
+            bilstm_layers: 0,
         }
     }
 

@@ -112,6 +112,7 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
     reasons.extend(threshold_reason(ours.metric, claim));
     reasons.extend(context_reason(ours, claim));
     reasons.extend(features_reason(ours, claim));
+    reasons.extend(bilstm_reason(ours));
     (reasons, same)
 }
 
@@ -135,6 +136,17 @@ fn features_reason(ours: &Ours, claim: &Claim) -> Option<String> {
         "a two-layer BiLSTM of {units} units in each direction over every token, word pieces and special ones too{sum} here; \
          there: {there}"
     ))
+}
+
+/// A BiLSTM under the head, of which no source gives the size.
+fn bilstm_reason(ours: &Ours) -> Option<String> {
+    let layers = ours.group.system.bilstm_layers;
+    (layers > 0).then(|| {
+        format!(
+            "a BiLSTM of {layers} layers under the head, each direction half as wide as the encoder, here; sizes of one are \
+             published nowhere"
+        )
+    })
 }
 
 /// SQuAD 2.0: scores at threshold 0 and at the dev-best threshold are two metrics here, one name in papers.

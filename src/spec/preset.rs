@@ -153,6 +153,7 @@ const SHARED: &[Row] = &[
     row("auxiliary_lm", Real(0.0), OURS),
     row("both_orders", Flag(false), OURS),
     row("classifier_dropout", Checkpoint, "its class in transformers"),
+    row("bilstm_layers", Whole(0), OURS),
 ];
 
 const BERT_CODE: &[Row] = &[

@@ -175,6 +175,10 @@ pub struct Recipe {
     /// Dropout before the head's last layer; `None` takes the checkpoint's. Left out where it is `None`, as above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classifier_dropout: Option<f64>,
+    /// Layers of a new BiLSTM between an encoder that is fine-tuned and its head (BERT, Section 5.1, "+ BiLSTM"); 0 for none.
+    /// Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bilstm_layers: usize,
 }
 
 impl Recipe {

@@ -25,7 +25,7 @@ fn root() -> &'static Path {
 }
 
 /// `repro run` of some tasks from a checkpoint folder, into `out`.
-fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Output {
+pub fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Output {
     std::fs::create_dir_all(out).unwrap();
     let spec = out.join("spec.yaml");
     let text = format!(
@@ -41,7 +41,7 @@ fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Outpu
     command.output().unwrap()
 }
 
-fn records(out: &Path) -> Vec<Record> {
+pub fn records(out: &Path) -> Vec<Record> {
     let entries = std::fs::read_dir(out.join("records")).unwrap().map(|entry| entry.unwrap().path());
     let records = entries.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     records.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
@@ -123,7 +123,7 @@ fn near(found: &[Vec<f32>], expected: &[Vec<f32>]) -> bool {
     found.len() == expected.len() && found.len() == LIMIT && pairs.into_iter().all(|(a, b)| (a - b).abs() < 2e-5)
 }
 
-fn run_folder(out: &Path, record: &Record) -> PathBuf {
+pub fn run_folder(out: &Path, record: &Record) -> PathBuf {
     out.join("runs").join(&record.id)
 }
 

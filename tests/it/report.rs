@@ -125,6 +125,26 @@ fn what_was_frozen_stands_in_a_row_of_its_own_beside_its_own_claim() {
     );
 }
 
+/// Another model than the checkpoint's own, wherever it stands.
+#[test]
+fn a_bilstm_under_the_head_makes_a_row_of_its_own_and_says_that_its_size_is_ours() {
+    let run = |id: &str, bilstm_layers: usize, f1: f64| {
+        let mut run = record(id, "mrpc", "mrpc", &[(F1, f1)]);
+        run.recipe.bilstm_layers = bilstm_layers;
+        run
+    };
+    let table =
+        experiment_table(&[run("01", 0, 0.9), run("02", 2, 0.8)], &published(), &compare_with(&["bert/bert_t1"]));
+    let f1 = table.rows.iter().filter(|row| row[1] == "mrpc.f1");
+    let rows: Vec<_> = f1.map(|row| (row[0].as_str(), row[2].as_str())).collect();
+    let name = "google-bert/bert-base-uncased";
+    assert_eq!(rows, [(name, "90.00"), (&*format!("{name}, BiLSTM of 2"), "80.00")]);
+    let notes = table.footnotes.join("\n");
+    let expected = "a BiLSTM of 2 layers under the head, each direction half as wide as the encoder, here; sizes of one are \
+                    published nowhere";
+    assert_eq!(notes.matches(expected).count(), 1, "{notes}");
+}
+
 #[test]
 fn the_leaderboard_takes_no_figure_from_a_grid_without_selection() {
     let ours = |records: &[Record]| {

@@ -15,6 +15,7 @@ use super::super::norm;
 use super::super::panel::{add_neighbours, copy_columns, repeat_columns};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
+use super::super::under_head;
 use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
 use super::super::{activation, panel};
 use super::{Logits, cross_entropy};
@@ -58,9 +59,9 @@ fn pooler<'a>(model: &'a Model) -> (&'static Pooler, Option<&'a flat::Dense>) {
     (model.config.family.pooler(model.head).unwrap_or(&model.config.family.pooler), model.layout.pooler.as_ref())
 }
 
-/// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
+/// Whether the pooler reads a copy: of some of the last layer's columns, of a BiLSTM's, or with dropout.
 fn reads_copy(model: &Model) -> bool {
-    model.predicts_words() || pooler(model).0.drops_input
+    model.predicts_words() || model.has_bilstm() || pooler(model).0.drops_input
 }
 
 fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
@@ -70,7 +71,11 @@ fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (isa, hidden, count) = (model.isa, model.config.hidden_size, columns.sequences.len());
     let firsts = &mut work.firsts[..panel::panels_len(isa, hidden, count)];
     firsts.fill(0.0);
-    copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
+    if model.has_bilstm() {
+        under_head::read(model, columns, &tape.output, firsts);
+    } else {
+        copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
+    }
     if pooler(model).0.drops_input {
         drop_rows(model, &columns.sequences, Site::Pooler, firsts, &mut work.mask);
     }
