@@ -113,6 +113,7 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
     reasons.extend(context_reason(ours, claim));
     reasons.extend(features_reason(ours, claim));
     reasons.extend(bilstm_reason(ours));
+    reasons.extend(orders_reason(ours, claim));
     (reasons, same)
 }
 
@@ -147,6 +148,13 @@ fn bilstm_reason(ours: &Ours) -> Option<String> {
              published nowhere"
         )
     })
+}
+
+/// Pairs whose texts have no order (GPT, Section 3.3).
+fn orders_reason(ours: &Ours, claim: &Claim) -> Option<String> {
+    let said = |both: bool| if both { "both orders" } else { "one order" };
+    let (here, there) = (ours.group.records.first()?.recipe.both_orders, claim.both_orders);
+    (here != there).then(|| format!("pairs read in {} here, in {} there", said(here), said(there)))
 }
 
 /// SQuAD 2.0: scores at threshold 0 and at the dev-best threshold are two metrics here, one name in papers.
