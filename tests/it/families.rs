@@ -60,6 +60,16 @@ impl Again {
     }
 
     fn encoded(model: &Path, task: &'static Task, kind: EngineKind, settings: &EncodeSettings) -> Again {
+        Again::of(model, task, kind, settings, examples(task))
+    }
+
+    fn of(
+        model: &Path,
+        task: &'static Task,
+        kind: EngineKind,
+        settings: &EncodeSettings,
+        examples: Vec<Example>,
+    ) -> Again {
         let config = EncoderConfig::parse(&std::fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
         let config = config.for_task(task);
         let parameters = parameters(&config, task.head, task.num_labels());
@@ -69,7 +79,6 @@ impl Again {
         let values = parameters.iter().map(|parameter| loaded.arrays.remove(&parameter.name).unwrap()).collect();
         let tokenizer = tokenizer(model, config.family.vocabulary);
         let engine = engine::create(kind, config, task.head, task.num_labels(), values, &Processor::cpu()).unwrap();
-        let examples = examples(task);
         let encoded = encode_split(&tokenizer, task, &examples, settings, &Silent).unwrap();
         let texts = examples.into_iter().map(|example| (example.first, example.second)).collect();
         Again { engine, encoded, texts }
@@ -89,11 +98,15 @@ fn tokenizer(model: &Path, vocabulary: Vocabulary) -> Tokenizer {
 }
 
 fn examples(task: &'static Task) -> Vec<Example> {
-    let split = task.splits.iter().find(|split| split.name == "validation").unwrap();
     let repository = if task.head == Head::Span { "mini-squad" } else { "mini-glue" };
     let folder = root().join("data/hub/datasets/repro").join(repository);
-    let location = Location::File(folder.join(task.split_file(split.name)));
-    let file = SplitFile { location, origin: Origin::OtherRepository(repository.into()) };
+    examples_of(task, folder.join(task.split_file("validation")))
+}
+
+fn examples_of(task: &'static Task, path: PathBuf) -> Vec<Example> {
+    let split = task.splits.iter().find(|split| split.name == "validation").unwrap();
+    let origin = Origin::OtherRepository(path.display().to_string());
+    let file = SplitFile { location: Location::File(path), origin };
     dataset::read(task, split, &file, Some(LIMIT)).unwrap().examples
 }
 
@@ -292,7 +305,6 @@ fn cases(again: &Again, family: &Family) -> Value {
 #[test]
 #[ignore = "needs REPRO_PYTHON, a Python with torch and transformers"]
 fn transformers_loads_every_family_and_gives_the_same_logits() {
-    let python = std::env::var("REPRO_PYTHON").expect("REPRO_PYTHON names an interpreter");
     for family in FAMILIES.iter().filter(|family| !family.class.is_empty()) {
         let folder = tempfile::tempdir().unwrap();
         let (checkpoint, out) = (folder.path().join("checkpoint"), folder.path().join("out"));
@@ -303,13 +315,18 @@ fn transformers_loads_every_family_and_gives_the_same_logits() {
             let model = run_folder(&out, &record).join("model");
             let kind = if is_fast(family) { EngineKind::Fast } else { EngineKind::Reference };
             let again = Again::read(&model, task::find(&record.task).unwrap(), kind);
-            let file = out.join("cases.json");
-            std::fs::write(&file, cases(&again, family).to_string()).unwrap();
-            let output =
-                Command::new(&python).current_dir(root()).arg("scripts/check_export.py").args([&model, &file]).output();
-            let output = output.unwrap();
-            println!("{} {}\n{}", family.title, record.task, String::from_utf8_lossy(&output.stdout));
-            assert!(output.status.success(), "{}: {}", family.title, String::from_utf8_lossy(&output.stderr));
+            transformers_agrees(&model, &cases(&again, family), &format!("{} {}", family.title, record.task));
         }
     }
+}
+
+/// Gives `scripts/check_export.py` a model and cases.
+fn transformers_agrees(model: &Path, cases: &Value, what: &str) {
+    let python = std::env::var("REPRO_PYTHON").expect("REPRO_PYTHON names an interpreter");
+    let file = model.with_file_name("cases.json");
+    std::fs::write(&file, cases.to_string()).unwrap();
+    let output =
+        Command::new(python).current_dir(root()).arg("scripts/check_export.py").args([model, &file]).output().unwrap();
+    println!("{what}\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
 }
