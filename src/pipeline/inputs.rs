@@ -8,7 +8,7 @@ use crate::engine::EngineError;
 use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
 use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read, parameters};
-use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
+use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint, without_weights};
 use crate::plan::{CPU, EngineKind, Run};
 use crate::spec::recipe::Recipe;
 use crate::task::{Split, SplitRole};
@@ -141,7 +141,8 @@ impl<'a> Inputs<'a> {
             located.push((split, location));
         }
         let repository = Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref());
-        let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
+        let fetch = if run.checkpoint.baseline.is_some() { without_weights } else { checkpoint };
+        let checkpoint = fetch(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
         let (mut config, mut config_text) = read_config(run, &checkpoint)?;
         settings.check_positions(config.longest_sequence())?;
