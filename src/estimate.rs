@@ -124,8 +124,8 @@ fn bilstm_values(config: &EncoderConfig, how: FeatureBased) -> usize {
     2 * states + 2 * hidden + LSTM_LAYERS * (2 * 6 + 2) * units + widest + units + 5 * how.outputs()
 }
 
-/// Values a token of `engine/fast/cpu/under_head.rs` and below: of each layer what `bilstm_values` counts, its inputs twice, two
-/// gradients and the factors of a product.
+/// Values a token of `engine/fast/cpu/under_head.rs` and below: of each layer what `bilstm_values` counts, its input, two
+/// gradients, and both factors of a product, transposed.
 fn under_head_values(config: &EncoderConfig) -> usize {
     let (layers, hidden, units) = (config.bilstm_layers, config.hidden_size, config.bilstm_units());
     if layers == 0 { 0 } else { layers * (2 * 6 + 2) * units + 4 * hidden + units }

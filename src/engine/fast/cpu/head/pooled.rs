@@ -1,7 +1,8 @@
-//! Heads of each sequence's first token x, or in a causal model its last: `logits = C · dropout(f(P x + p)) + c`, with f the
-//! activation of the family's pooler, maybe with LayerNorm after it, and x dropped out too where the family says so;
-//! without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
-//! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
+//! Heads of each sequence's first token x, or in a causal model its last, or of both ends of a BiLSTM:
+//! `logits = C · dropout(f(P x + p)) + c`, with f the activation of the family's pooler, maybe with LayerNorm after it, and x
+//! dropped out too where the family says so; without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a
+//! class, the squared error of a number, the cross entropy over an example's sequences, or that of the next sentence, which
+//! has no dropout.
 //!
 //! S sequences of E examples. Where an example's sequences are both orders of a pair, the states under the classifier's
 //! dropout are added: `[H, S]` to `[H, E]`; of choices E is S here.
