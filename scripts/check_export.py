@@ -3,7 +3,8 @@
     python scripts/check_export.py FOLDER CASES.json
 
 CASES.json: {"inputs": {"input_ids": [[...]], "attention_mask": [[...]], "token_type_ids": [[...]]}, "logits": [[...]]}, and
-for question answering "start_logits" and "end_logits" instead of "logits", or for a head with beams "beams", of each row
+for question answering "start_logits" and "end_logits" instead of "logits", for a choice "mc_logits" with ids and
+"mc_token_ids" a row a choice, for a head with beams "beams", of each row
 {"starts": [[[token, log probability], [[token, log probability], ...]], ...], "impossible": logit}. Positions with attention_mask 0 are padding
 and are not compared. Also loads the tokenizer, if the folder has one, and the model card's `model-index`. Where the cases
 have "texts", [[first, second or null], ...], and "ids", the tokenizer must make these ids of those texts.
@@ -73,8 +74,8 @@ def main(folder, cases):
     inputs = {name: torch.tensor(value) for name, value in cases["inputs"].items()}
     with torch.no_grad():
         output = model(**inputs)
-    names = [name for name in ("logits", "start_logits", "end_logits") if name in cases]
-    masks = {name: None if name == "logits" else inputs["attention_mask"].bool() for name in names}
+    names = [name for name in ("logits", "mc_logits", "start_logits", "end_logits") if name in cases]
+    masks = {name: inputs["attention_mask"].bool() if name.startswith(("start", "end")) else None for name in names}
     equal = [compare(f"{architecture} {name}", output[name], cases[name], masks[name]) for name in names]
     if "beams" in cases:
         equal += compare_beams(output, model.config, cases["beams"])

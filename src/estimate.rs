@@ -97,12 +97,12 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
         _ if texts.is_some() => texts.map_or(0, |own| text_values(config, own) / BYTES_OF_A_WORD),
         _ => {
             let pooled = head.reads_every_token() && config.family.pooler(head).is_some();
-            let head = match head {
+            let beside = match head {
                 Head::BeamSpan => 10 * hidden,
                 _ if pooled => 2 * hidden,
                 _ => next_token_values(config, head),
             };
-            config.num_hidden_layers * layer + 12 * hidden + 3 * wide + head
+            config.num_hidden_layers * layer + 12 * hidden + 3 * wide + beside + under_head_values(config)
         }
     };
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);
@@ -127,6 +127,13 @@ fn bilstm_values(config: &EncoderConfig, how: FeatureBased) -> usize {
     let states = how.kind.states(layers).len() * hidden;
     let widest = how.inputs(0, layers, hidden).max(how.outputs());
     2 * states + 2 * hidden + LSTM_LAYERS * (2 * 6 + 2) * units + widest + units + 5 * how.outputs()
+}
+
+/// Values a token of `engine/fast/cpu/under_head.rs` and below: of each layer what `bilstm_values` counts, its input, two
+/// gradients, and both factors of a product, transposed.
+fn under_head_values(config: &EncoderConfig) -> usize {
+    let (layers, hidden, units) = (config.bilstm_layers, config.hidden_size, config.bilstm_units());
+    if layers == 0 { 0 } else { layers * (2 * 6 + 2) * units + 4 * hidden + units }
 }
 
 /// Values a word of `engine/fast/cpu/elmo` and of its BiLSTMs: states and their copy, sums and their gradients, of each layer
@@ -160,7 +167,10 @@ pub fn reference_memory(config: &EncoderConfig, head: Head, num_labels: usize, s
             layer_values(config, shape) + LSTM_LAYERS * lstm_graph(how.lstm_hidden_size, shape.cells())
         }
         (_, Encoder::Elmo(own)) => texts_graph(config, own, shape),
-        _ => config.num_hidden_layers * layer_values(config, shape) + next_token_graph(config, head, shape),
+        _ => {
+            let beside = config.bilstm_layers * lstm_graph(config.bilstm_units(), shape.cells());
+            config.num_hidden_layers * layer_values(config, shape) + next_token_graph(config, head, shape) + beside
+        }
     };
     let activations = kept as f64 * BACKWARD;
     4 * (copies + activations as u64) + PROGRAM

@@ -99,12 +99,16 @@ pub fn named(device: Option<&str>, dtype: Option<&str>, engine: EngineKind) -> R
     }
 }
 
-/// Refuses runs whose head a GPU does not have yet.
+/// Refuses runs whose head a GPU does not have yet, or what stands under it.
 pub fn check_heads(plan: &Plan) -> Result<(), CliError> {
-    let missing = |run: &&Run| run.device != CPU && !has_head(run.head());
-    match plan.runs.iter().find(missing) {
-        Some(run) => {
-            let message = format!("{}: a GPU has no head for this task yet, expected `--device cpu`", run.task);
+    let lacks = |run: &Run| {
+        let lacks =
+            [(!has_head(run.head()), "head for this task"), (run.recipe.bilstm_layers > 0, "BiLSTM under a head")];
+        lacks.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| (run.task, what))
+    };
+    match plan.runs.iter().filter(|run| run.device != CPU).find_map(lacks) {
+        Some((task, what)) => {
+            let message = format!("{task}: a GPU has no {what} yet, expected `--device cpu`");
             Err(CliError::new(Exit::Usage, message))
         }
         None => Ok(()),

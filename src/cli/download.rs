@@ -30,6 +30,7 @@ pub fn downloads(plan: &Plan, here: &dyn Hub, hub: &dyn Hub) -> Vec<Missing> {
 fn missing(sizes: &Sizes, wanted: &Wanted) -> Vec<Missing> {
     match wanted {
         Wanted::Checkpoint(repository) => sizes.checkpoint(repository),
+        Wanted::WithoutWeights(repository) => sizes.without_weights(repository),
         Wanted::Split(repository, file) => sizes.file(repository, file).into_iter().collect(),
         // No run reads it.
         Wanted::TestSplit(..) => Vec::new(),

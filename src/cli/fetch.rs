@@ -7,7 +7,7 @@
 use super::{CliError, Common, Console};
 use crate::event::Observer;
 use crate::exit::Exit;
-use crate::fetch::{FetchError, Fetched, Hub, Repository, checkpoint};
+use crate::fetch::{FetchError, Fetched, Hub, Repository, checkpoint, without_weights};
 use crate::plan::{DataSource, Run};
 use crate::task::{SplitRole, Task};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ pub struct FetchArgs {
 pub(super) enum Wanted {
     /// Every file of a model.
     Checkpoint(Repository),
+    /// Those without its weights, where only baselines read it.
+    WithoutWeights(Repository),
     /// A split that some run trains on or is scored on.
     Split(Repository, String),
     /// A test split, for `repro submit`; the hub need not have it.
@@ -65,10 +67,13 @@ pub fn run(args: &FetchArgs, console: &Console) -> Result<Exit, CliError> {
 
 /// Everything that some run needs.
 pub(super) fn wanted(runs: &[Run]) -> BTreeSet<Wanted> {
-    let checkpoints =
-        runs.iter().map(|run| Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref()));
+    let model = |run: &Run| Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref());
+    let (baselines, others): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.checkpoint.baseline.is_some());
+    let whole: BTreeSet<Repository> = others.into_iter().map(model).collect();
+    let read = baselines.into_iter().map(model).filter(|repository| !whole.contains(repository));
+    let read: BTreeSet<Wanted> = read.map(Wanted::WithoutWeights).collect();
     let splits = runs.iter().flat_map(|run| wanted_splits(run.task, &run.data));
-    checkpoints.map(Wanted::Checkpoint).chain(splits).collect()
+    whole.into_iter().map(Wanted::Checkpoint).chain(read).chain(splits).collect()
 }
 
 fn wanted_splits(task: &Task, data: &DataSource) -> Vec<Wanted> {
@@ -104,6 +109,7 @@ fn fetch_all(hub: &dyn Hub, wanted: &BTreeSet<Wanted>, observer: &dyn Observer) 
 fn fetch_one(hub: &dyn Hub, wanted: &Wanted, observer: &dyn Observer) -> Result<Vec<Fetched>, FetchError> {
     match wanted {
         Wanted::Checkpoint(repository) => Ok(checkpoint(hub, repository, observer)?.all),
+        Wanted::WithoutWeights(repository) => Ok(without_weights(hub, repository, observer)?.all),
         Wanted::Split(repository, file) => Ok(vec![hub.fetch(repository, file, observer)?]),
         Wanted::TestSplit(repository, file) => {
             Ok(hub.fetch_optional(repository, file, observer)?.into_iter().collect())

@@ -60,7 +60,10 @@ impl Independent {
         let how = if let Head::FeatureBased(how) = head { Some(how) } else { None };
         let states = how.map_or(layers..layers + 1, |how| how.kind.states(layers));
         let encoders = states.map(|layers| encoder(&config, layers, &variables)).collect::<Result<_, _>>()?;
-        let bilstm = how.map(|how| BiLstm::read(how, (layers, hidden), &variables)).transpose()?;
+        let bilstm = match how {
+            Some(how) => Some(BiLstm::over_features(how, (layers, hidden), &variables)?),
+            None => BiLstm::under_the_head(hidden, &variables)?,
+        };
         let dense = |path: &str| -> Result<(Tensor, Tensor), EngineError> {
             let bias = variables.get_unchecked(&format!("{path}.bias"))?;
             Ok((variables.get_unchecked(&format!("{path}.weight"))?, bias))
@@ -81,10 +84,20 @@ impl Independent {
         };
         let dense = |x: &Tensor, layer: &(Tensor, Tensor)| x.matmul(&layer.0.t()?)?.broadcast_add(&layer.1);
         let states = match &self.pooler {
-            Some(pooler) => dense(&hidden.i(..1)?, pooler)?.tanh()?,
+            Some(pooler) => dense(&self.whole_sequence(&hidden)?, pooler)?.tanh()?,
             None => hidden,
         };
         Ok(dense(&states, &self.output)?)
+    }
+
+    /// What a pooler reads of `[T, H]`: the first token, or of a BiLSTM both directions' states at their ends, `[1, H]`.
+    fn whole_sequence(&self, hidden: &Tensor) -> Result<Tensor, EngineError> {
+        if self.bilstm.is_none() {
+            return Ok(hidden.i(..1)?);
+        }
+        let (tokens, width) = hidden.dims2()?;
+        let (ahead, back) = (hidden.i((tokens - 1.., ..width / 2))?, hidden.i((..1, width / 2..))?);
+        Ok(Tensor::cat(&[ahead, back], 1)?)
     }
 }
 
@@ -95,22 +108,24 @@ struct BiLstm {
 }
 
 impl BiLstm {
-    fn read(
+    fn over_features(
         how: FeatureBased,
         (encoder_layers, hidden): (usize, usize),
         variables: &VarBuilder,
     ) -> Result<BiLstm, EngineError> {
-        let direction = |layer: usize, direction: Direction| {
-            let inputs = how.inputs(layer, encoder_layers, hidden);
-            let config = LSTMConfig { layer_idx: layer, direction, ..LSTMConfig::default() };
-            LSTM::new(inputs, how.lstm_hidden_size, config, variables.pp("lstm"))
-        };
-        let layer =
-            |at: usize| Ok::<_, EngineError>([direction(at, Direction::Forward)?, direction(at, Direction::Backward)?]);
-        let layers = (0..LSTM_LAYERS).map(layer).collect::<Result<Vec<_>, _>>()?;
+        let inputs = |layer: usize| (how.inputs(layer, encoder_layers, hidden), how.lstm_hidden_size);
+        let layers = (0..LSTM_LAYERS).map(|at| layer(at, inputs(at), variables)).collect::<Result<_, _>>()?;
         let states = how.kind.states(encoder_layers).len();
         let mix = || Ok::<_, EngineError>((variables.get(states, "mix.weights")?, variables.get(1, "mix.scale")?));
         Ok(BiLstm { mix: if how.kind.is_weighted() { Some(mix()?) } else { None }, layers })
+    }
+
+    /// That of a fine-tuned encoder, where its file has one.
+    fn under_the_head(hidden: usize, variables: &VarBuilder) -> Result<Option<BiLstm>, EngineError> {
+        let there = |at: &usize| variables.contains_tensor(&format!("lstm.weight_ih_l{at}"));
+        let layers = (0..).take_while(there).map(|at| layer(at, (hidden, hidden / 2), variables));
+        let layers = layers.collect::<Result<Vec<_>, _>>()?;
+        Ok(if layers.is_empty() { None } else { Some(BiLstm { mix: None, layers }) })
     }
 
     /// `[1, T, H]` of each state to `[1, T, 2 R]`.
@@ -133,6 +148,15 @@ impl BiLstm {
         }
         Ok(x)
     }
+}
+
+/// Both directions of a layer.
+fn layer(at: usize, (inputs, units): (usize, usize), variables: &VarBuilder) -> Result<[LSTM; 2], candle_core::Error> {
+    let one = |direction: Direction| {
+        let config = LSTMConfig { layer_idx: at, direction, ..LSTMConfig::default() };
+        LSTM::new(inputs, units, config, variables.pp("lstm"))
+    };
+    Ok([one(Direction::Forward)?, one(Direction::Backward)?])
 }
 
 /// The same from the last token to the first.

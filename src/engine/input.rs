@@ -50,11 +50,12 @@ fn check_texts(batch: &Batch, count: usize) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Refuses a head that reads more layers than the encoder has.
+/// Refuses a head that reads more layers than the encoder has, and a BiLSTM that has nothing to stand on.
 ///
 /// # Errors
 /// What was found and expected.
 pub fn check_layers(config: &EncoderConfig, head: Head) -> Result<(), EngineError> {
+    config.check_bilstm().map_err(EngineError::Input)?;
     match head {
         Head::FeatureBased(how) => how.check(config.num_hidden_layers).map_err(EngineError::Input),
         _ => Ok(()),

@@ -52,7 +52,7 @@ fn model_name(record: &Record) -> String {
 
 fn front_matter(input: &ExportInput) -> String {
     let (record, (task_type, task_name)) = (input.record, pipeline(input));
-    let of_transformers = config::architecture(input.config, input.head()).is_ok_and(|class| class.is_some());
+    let of_transformers = input.class().is_ok_and(|class| class.is_some());
     let library = if of_transformers { "library_name: transformers\n" } else { "" };
     let mut yaml = format!(
         "{library}pipeline_tag: {}\nbase_model: {}\ndatasets:\n- {}\n",
@@ -107,6 +107,7 @@ fn body(input: &ExportInput) -> String {
     let family = config::family(input.config).ok();
     let _ = writeln!(text, "{} on {} by `repro` {}.\n", made(input), input.task.title, record.provenance.version);
     text.push_str(&record.recipe.feature_based().map(|how| what_it_is(how, family)).unwrap_or_default());
+    text.push_str(&under_a_bilstm(input, family).unwrap_or_default());
     text.push_str(if reads_characters(input) { TEXTS_OVER_ELMO } else { "" });
     text.push_str("| split | metric | value | 95 % over examples | examples |\n|---|---|---|---|---|\n");
     record.scores.iter().for_each(|score| text.push_str(&row(score)));
@@ -133,6 +134,7 @@ fn made(input: &ExportInput) -> String {
         }
         None => match &input.record.recipe.start_from {
             Some(task) => format!("`{checkpoint}`, fine-tuned on `{task}` before, fine-tuned"),
+            None if input.record.recipe.bilstm_layers > 0 => format!("`{checkpoint}` fine-tuned under a new BiLSTM"),
             None => format!("`{checkpoint}` fine-tuned"),
         },
     }
@@ -174,6 +176,32 @@ fn what_it_is(how: FeatureBased, family: Option<&Family>) -> String {
     )
 }
 
+/// The same of a BiLSTM between an encoder that was trained and its head.
+fn under_a_bilstm(input: &ExportInput, family: Option<&Family>) -> Option<String> {
+    let (layers, family) = (Some(input.record.recipe.bilstm_layers).filter(|layers| *layers > 0)?, family?);
+    let class = config::architecture(input.config, input.head()).ok()??;
+    let hidden = input.config.get(family.field("hidden_size")).and_then(Value::as_u64)?;
+    let units = hidden / 2;
+    let read = if input.head().pools() {
+        format!(
+            "torch.cat([states[:, -1, :{units}], states[:, 0, {units}:]], -1)  # -1: the last one that is no padding"
+        )
+    } else {
+        "states".into()
+    };
+    Some(format!(
+        "**`transformers` has no class for this model**: a BiLSTM stands between the encoder and the head of `{class}` (BERT, \
+         Section 5.1, which gives no sizes; these are `repro`'s). `{bare}Model` loads the encoder (`{prefix}*`) and ignores the rest. \
+         Around it, in PyTorch's terms and with PyTorch's names (gates i, f, g, o; `lstm.*`), over every token:\n\n```python\n\
+         lstm = torch.nn.LSTM({hidden}, {units}, num_layers={layers}, bidirectional=True, batch_first=True)\n\
+         states = lstm(encoder(**inputs).last_hidden_state)[0]  # pack padded sequences; the head of {class} reads\n\
+         read = {read}\n\
+         ```\n\n",
+        bare = family.class,
+        prefix = family.prefix,
+    ))
+}
+
 const TEXTS_OVER_ELMO: &str = "**`transformers` has no class for this model**: the sentence encoder of GLUE's baselines \
     over a frozen ELMo, whose arrays (`elmo.*`) are those of the published `weights.hdf5` with `.` for `/`. Around it, with \
     PyTorch's names: `mix.*` sums the states of a word (softmax of the weights, times the scale), `lstm.*` is a BiLSTM, of two \
@@ -208,7 +236,8 @@ fn notes(input: &ExportInput) -> Vec<String> {
         let text = if frozen { "The encoder's weights are random, not the checkpoint's." } else { BEGAN_RANDOM };
         notes.push(text.to_string());
     }
-    if input.config.get("is_decoder") == Some(&Value::Bool(true)) && input.task.head.pools() {
+    let decodes = input.config.get("is_decoder") == Some(&Value::Bool(true));
+    if decodes && input.task.head.pools() && record.recipe.bilstm_layers == 0 {
         notes.push(
             "A left-to-right model: `repro` reads a sequence's last token, the class of `transformers` pools its first. \
              Its logits are others."
@@ -301,6 +330,31 @@ mod tests {
             assert!(card.contains(expected), "{expected} in {card}");
         }
         assert!(!card.contains("library_name") && card.contains("pipeline_tag: token-classification"));
+    }
+
+    #[test]
+    fn a_bilstm_under_the_head_is_said_with_its_sizes() {
+        let mut record = sample::record(3, 0.85);
+        record.recipe.bilstm_layers = 2;
+        let config = serde_json::json!({"model_type": "bert", "hidden_size": 12});
+        let input = ExportInput {
+            config: config.as_object().unwrap(),
+            task: find("mrpc").unwrap(),
+            parameters: &[],
+            tokenizer: &[],
+            record: &record,
+        };
+        let card = text(&input);
+        for expected in [
+            "fine-tuned under a new BiLSTM on MRPC",
+            "`transformers` has no class for this model",
+            "the head of `BertForSequenceClassification`",
+            "torch.nn.LSTM(12, 6, num_layers=2, bidirectional=True, batch_first=True)",
+            "read = torch.cat([states[:, -1, :6], states[:, 0, 6:]], -1)",
+        ] {
+            assert!(card.contains(expected), "{expected} in {card}");
+        }
+        assert!(!card.contains("library_name"));
     }
 
     #[test]

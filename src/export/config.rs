@@ -34,15 +34,19 @@ pub fn architecture(config: &Map<String, Value>, head: Head) -> Result<Option<St
     Ok(Some(format!("{class}{head}")))
 }
 
-/// The config of the fine-tuned model.
-pub fn finished(checkpoint: &Map<String, Value>, task: &Task, head: Head) -> Result<Map<String, Value>, ExportError> {
+/// The config of the fine-tuned model, which that class of `transformers` is.
+pub fn finished(
+    checkpoint: &Map<String, Value>,
+    task: &Task,
+    class: Option<String>,
+) -> Result<Map<String, Value>, ExportError> {
     let names = label_names(task);
     let by_id = names.iter().enumerate().map(|(id, name)| (id.to_string(), json!(name)));
     let by_name = names.iter().enumerate().map(|(id, name)| (name.clone(), json!(id)));
     let mut config = checkpoint.clone();
     config.shift_remove("dtype");
     let decided = [
-        ("architectures", json!(architecture(checkpoint, head)?.into_iter().collect::<Vec<String>>())),
+        ("architectures", json!(class.into_iter().collect::<Vec<String>>())),
         ("num_labels", json!(task.num_labels())),
         ("id2label", Value::Object(by_id.collect())),
         ("label2id", Value::Object(by_name.collect())),
@@ -84,10 +88,14 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
+    fn whole(own: &Map<String, Value>, task: &str, head: Head) -> Result<Map<String, Value>, ExportError> {
+        finished(own, find(task).unwrap(), architecture(own, head)?)
+    }
+
     #[test]
     fn a_classification_has_its_labels_by_name() {
         let own = checkpoint(json!({"model_type": "bert", "hidden_size": 8, "architectures": ["BertModel"]}));
-        let config = Value::Object(finished(&own, find("mnli").unwrap(), Head::Classification).unwrap());
+        let config = Value::Object(whole(&own, "mnli", Head::Classification).unwrap());
         assert_eq!(config["architectures"], json!(["BertForSequenceClassification"]));
         assert_eq!(config["id2label"], json!({"0": "entailment", "1": "neutral", "2": "contradiction"}));
         assert_eq!(config["label2id"], json!({"entailment": 0, "neutral": 1, "contradiction": 2}));
@@ -99,7 +107,7 @@ mod tests {
     fn labels_and_arithmetic_of_an_earlier_life_do_not_survive() {
         let own = checkpoint(json!({"model_type": "bert", "dtype": "float16", "problem_type": "regression",
             "id2label": {"0": "a", "1": "b", "2": "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}));
-        let config = Value::Object(finished(&own, find("squad").unwrap(), Head::Span).unwrap());
+        let config = Value::Object(whole(&own, "squad", Head::Span).unwrap());
         assert_eq!(config["architectures"], json!(["BertForQuestionAnswering"]));
         assert_eq!(config["id2label"], json!({"0": "LABEL_0", "1": "LABEL_1"}));
         assert_eq!(
@@ -111,13 +119,13 @@ mod tests {
     #[test]
     fn a_regression_has_one_output() {
         let own = checkpoint(json!({"model_type": "bert"}));
-        let config = Value::Object(finished(&own, find("stsb").unwrap(), Head::Regression).unwrap());
+        let config = Value::Object(whole(&own, "stsb", Head::Regression).unwrap());
         assert_eq!((&config["num_labels"], &config["problem_type"]), (&json!(1), &json!("regression")));
     }
 
     #[test]
     fn an_unknown_family_is_named() {
-        let error = finished(&checkpoint(json!({"model_type": "llama"})), find("rte").unwrap(), Head::Classification);
+        let error = whole(&checkpoint(json!({"model_type": "llama"})), "rte", Head::Classification);
         assert_eq!(
             error.unwrap_err().to_string(),
             "`model_type` is `llama`, expected one of `bert`, `roberta`, `xlm-roberta`, `distilbert`, `electra`, `albert`, \

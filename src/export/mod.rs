@@ -1,7 +1,8 @@
 //! A trained model as others expect it: a folder that Hugging Face `transformers` loads and gives the same logits.
 //!
-//! A BiLSTM over a frozen encoder is the exception: no class of `transformers` is that. Its folder has every parameter, the
-//! BiLSTM's by PyTorch's names, `config.json` names no class, and the card says what to build.
+//! A BiLSTM, over a frozen encoder or between one that was trained and its head, is the exception: no class of `transformers`
+//! has that. Its folder has every parameter, the BiLSTM's by PyTorch's names, `config.json` names no class, and the card says
+//! what to build.
 //!
 //! | file | what |
 //! |---|---|
@@ -96,6 +97,12 @@ impl ExportInput<'_> {
     fn head(&self) -> Head {
         self.record.recipe.head(self.task)
     }
+
+    /// The class of `transformers` that is this model.
+    fn class(&self) -> Result<Option<String>, ExportError> {
+        let class = config::architecture(self.config, self.head())?;
+        Ok(class.filter(|_| self.record.recipe.bilstm_layers == 0))
+    }
 }
 
 impl ExportError {
@@ -107,7 +114,7 @@ impl ExportError {
 
 /// Writes the model folder, replacing the files of an older one.
 pub fn write(folder: &Path, input: &ExportInput) -> Result<(), ExportError> {
-    let config = config::finished(input.config, input.task, input.head())?;
+    let config = config::finished(input.config, input.task, input.class()?)?;
     let parameters = weights::named(input.parameters, config::family(&config)?);
     weights::check_head(&parameters, &config, input.task, input.head())?;
     std::fs::create_dir_all(folder).map_err(ExportError::file(folder))?;

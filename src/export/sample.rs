@@ -49,6 +49,7 @@ pub fn recipe() -> Recipe {
         both_orders: false,
         classifier_dropout: None,
         span_head: SpanHead::Simple,
+        bilstm_layers: 0,
     }
 }
 

@@ -95,6 +95,8 @@ pub struct EncoderConfig {
     pub layerwise_lr_decay: f64,
     /// Weight, in training, of the loss of the next tokens beside a sequence head's; a recipe's, 0 in every file.
     pub auxiliary_lm: f64,
+    /// Layers of a BiLSTM between the encoder, which is trained, and the head; a recipe's, 0 in every file.
+    pub bilstm_layers: usize,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }
@@ -193,6 +195,30 @@ impl EncoderConfig {
             self.head_dropouts = ByHead { sequence: all, choice: all, tokens: all, span: all };
         }
         self
+    }
+
+    /// Units of each direction of a BiLSTM under the head, so that both together are as wide as what they read and what follows
+    /// stays as it is (BERT, Section 5.1, which gives no size).
+    pub fn bilstm_units(&self) -> usize {
+        self.hidden_size / 2
+    }
+
+    /// Refuses a BiLSTM under the head where there is nothing to put it over.
+    ///
+    /// # Errors
+    /// What was found and expected.
+    pub fn check_bilstm(&self) -> Result<(), String> {
+        let (layers, title) = (self.bilstm_layers, self.family.title);
+        let known = matches!(self.encoder, Encoder::PostNorm | Encoder::Xlnet(_));
+        let wrong = [
+            (!known, format!("none has been put over {title}")),
+            (!self.hidden_size.is_multiple_of(2), format!("half of a hidden size of {} is no width", self.hidden_size)),
+            (self.auxiliary_lm > 0.0, "next tokens are learned of an encoder that the head reads itself".into()),
+        ];
+        match wrong.into_iter().find(|(wrong, _)| *wrong && layers > 0) {
+            Some((_, reason)) => Err(format!("`bilstm_layers` is {layers}, expected 0: {reason}")),
+            None => Ok(()),
+        }
     }
 
     /// Room for the ids of a tokenizer that has added its family's tokens to the checkpoint's vocabulary.

@@ -148,6 +148,7 @@ impl Fields<'_> {
             causal: false,
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
+            bilstm_layers: 0,
             labels: self.labels(),
         })
     }

@@ -119,6 +119,7 @@ impl<'a> Fields<'a> {
             causal: self.flag("is_decoder")? || family.causal,
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
+            bilstm_layers: 0,
             labels: self.labels(),
         })
     }
@@ -149,6 +150,7 @@ impl<'a> Fields<'a> {
             causal: false,
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
+            bilstm_layers: 0,
             labels: self.labels(),
         })
     }

@@ -93,6 +93,7 @@ pub fn parameters(config: &EncoderConfig, head: Head, num_labels: usize) -> Vec<
         Encoder::Words => list.words(config),
         Encoder::Constant => return list.constant(num_labels),
     }
+    list.of_the_head(|list| list.under_the_head(config));
     let [pooled, mut inputs] = config.pooler_shape();
     if let Some((pooler, path)) = config.family.pooler(head).and_then(|pooler| pooler.path.map(|path| (pooler, path))) {
         list.beside("pooler.dense", path, !pooler.pretrained, [pooled, inputs]);
@@ -260,6 +261,12 @@ impl List {
         for layer in 0..LSTM_LAYERS {
             self.bilstm_layer("lstm", layer, how.inputs(layer, layers, hidden), how.lstm_hidden_size);
         }
+    }
+
+    /// The BiLSTM between an encoder that is trained and its head, where there is one.
+    fn under_the_head(&mut self, config: &EncoderConfig) {
+        let (inputs, units) = (config.hidden_size, config.bilstm_units());
+        (0..config.bilstm_layers).for_each(|layer| self.bilstm_layer("lstm", layer, inputs, units));
     }
 
     /// A weighted sum of so many states.

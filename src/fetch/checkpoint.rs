@@ -35,7 +35,7 @@ const OTHER_FORMATS: &[&str] = &[
 pub struct CheckpointFiles {
     /// `config.json`.
     pub config: Fetched,
-    /// Safetensors files, shards in the order of their names.
+    /// Safetensors files, shards in the order of their names; none where they were not asked for.
     pub weights: Vec<Fetched>,
     /// `tokenizer.json`.
     pub tokenizer_json: Option<Fetched>,
@@ -63,13 +63,36 @@ pub fn checkpoint(
     repository: &Repository,
     observer: &dyn Observer,
 ) -> Result<CheckpointFiles, FetchError> {
-    if is_local_checkpoint(&repository.name) {
-        return assemble(&Folder::of_checkpoint(&repository.name), repository, observer);
-    }
-    assemble(hub, repository, observer)
+    in_its_place(hub, repository, observer, true)
 }
 
-fn assemble(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> Result<CheckpointFiles, FetchError> {
+/// The same without weights: all that a baseline reads of a model.
+pub fn without_weights(
+    hub: &dyn Hub,
+    repository: &Repository,
+    observer: &dyn Observer,
+) -> Result<CheckpointFiles, FetchError> {
+    in_its_place(hub, repository, observer, false)
+}
+
+fn in_its_place(
+    hub: &dyn Hub,
+    repository: &Repository,
+    observer: &dyn Observer,
+    whole: bool,
+) -> Result<CheckpointFiles, FetchError> {
+    if is_local_checkpoint(&repository.name) {
+        return assemble(&Folder::of_checkpoint(&repository.name), repository, observer, whole);
+    }
+    assemble(hub, repository, observer, whole)
+}
+
+fn assemble(
+    hub: &dyn Hub,
+    repository: &Repository,
+    observer: &dyn Observer,
+    whole: bool,
+) -> Result<CheckpointFiles, FetchError> {
     let config = hub.fetch(repository, "config.json", observer)?;
     let repository = &config.repository;
     let optional = |file| hub.fetch_optional(repository, file, observer);
@@ -78,7 +101,7 @@ fn assemble(hub: &dyn Hub, repository: &Repository, observer: &dyn Observer) -> 
     let other = tokenizer_json.is_none() && vocab.is_none();
     let [vocab_json, merges] = if other { [optional(BYTE_PAIRS[0])?, optional(BYTE_PAIRS[1])?] } else { [None, None] };
     let byte_pairs = vocab_json.zip(merges).map(<[Fetched; 2]>::from);
-    let (index, weights) = find_weights(hub, repository, observer)?;
+    let (index, weights) = if whole { find_weights(hub, repository, observer)? } else { (None, Vec::new()) };
     let small = [&tokenizer_json, &vocab, &tokenizer_config, &index].into_iter().flatten();
     let small = small.chain(byte_pairs.iter().flatten());
     let all = std::iter::once(&config).chain(small).chain(&weights).cloned().collect();

@@ -60,6 +60,12 @@ impl<'a> Sizes<'a> {
 
     /// The files of a model that are not here. One that a model may lack is listed only if the hub has it.
     pub fn checkpoint(&self, repository: &Repository) -> Vec<Missing> {
+        let weights = if is_local_checkpoint(&repository.name) { Vec::new() } else { self.weights(repository) };
+        [self.without_weights(repository), weights].concat()
+    }
+
+    /// The same without weights.
+    pub fn without_weights(&self, repository: &Repository) -> Vec<Missing> {
         if is_local_checkpoint(&repository.name) {
             return Vec::new();
         }
@@ -69,7 +75,6 @@ impl<'a> Sizes<'a> {
         let others = BYTE_PAIRS.into_iter().filter(|_| none).map(|name| (name, self.asked(repository, name)));
         let optional = usual.into_iter().chain(others).filter_map(|(name, answer)| answer.missing(repository, name));
         files.extend(optional.filter(|file| file.size.is_ok()));
-        files.extend(self.weights(repository));
         files
     }
 

@@ -17,7 +17,7 @@ mod missing;
 mod name;
 mod remote;
 
-pub use checkpoint::{CheckpointFiles, checkpoint, is_local_checkpoint, weights};
+pub use checkpoint::{CheckpointFiles, checkpoint, is_local_checkpoint, weights, without_weights};
 pub use error::FetchError;
 pub use folder::Folder;
 pub use missing::{Missing, Sizes};

@@ -66,6 +66,8 @@ pub struct Claim {
     pub features: Option<FeatureKind>,
     /// What reads it, in the source's words.
     pub reader: Option<String>,
+    /// Whether pairs are read in both orders.
+    pub both_orders: bool,
     /// Id of the row's recipe in the same file.
     pub hyperparameters: Option<String>,
     /// Where it was read.
@@ -104,6 +106,7 @@ impl Claim {
             context: table.protocol("context").map(str::to_string),
             features: row.features.or(column.features),
             reader: table.protocol("features").map(str::to_string),
+            both_orders: row.both_orders.contains(&column.id),
             hyperparameters: row.hyperparameters.clone(),
             source: row.source.join("; "),
             confirmed: row.confirmed && !row.unconfirmed_cells.contains(&column.id),

@@ -168,6 +168,9 @@ pub struct Row {
     pub note: Option<String>,
     /// What of a frozen encoder the system reads; none where it fine-tunes.
     pub features: Option<FeatureKind>,
+    /// Columns whose pairs the system reads in both orders.
+    #[serde(default)]
+    pub both_orders: Vec<String>,
     /// Task of a row whose table mixes tasks.
     pub task: Option<String>,
     /// The cells exactly as printed.

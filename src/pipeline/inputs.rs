@@ -8,8 +8,9 @@ use crate::engine::EngineError;
 use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
 use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read, parameters};
-use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint};
+use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint, without_weights};
 use crate::plan::{CPU, EngineKind, Run};
+use crate::spec::recipe::Recipe;
 use crate::task::{Head, Split, SplitRole};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -140,7 +141,8 @@ impl<'a> Inputs<'a> {
             located.push((split, location));
         }
         let repository = Repository::model(&run.checkpoint.name, run.checkpoint.revision.as_deref());
-        let checkpoint = checkpoint(self.hub, &repository, self.observer)?;
+        let fetch = if run.checkpoint.baseline.is_some() { without_weights } else { checkpoint };
+        let checkpoint = fetch(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
         let (mut config, mut config_text) = read_config(run, &checkpoint)?;
         settings.check_positions(config.longest_sequence())?;
@@ -227,7 +229,8 @@ fn check_frame(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Resu
 fn check_run(run: &Run, config: &EncoderConfig) -> Result<(), InputError> {
     let (family, name) = (config.family, run.checkpoint.name.clone());
     let enough = run.recipe.feature_based().map_or(Ok(()), |how| how.check(config.num_hidden_layers));
-    enough.map_err(|reason| InputError::Layers { name, reason })?;
+    enough.map_err(|reason| InputError::Layers { name: name.clone(), reason })?;
+    config.check_bilstm().map_err(|reason| InputError::Recipe { name, reason })?;
     let named = |source| InputError::Weights { name: run.checkpoint.name.clone(), source };
     if run.head() == Head::BeamSpan && !family.has(Head::BeamSpan) {
         let reason =
@@ -303,12 +306,13 @@ fn tokenizer(files: &CheckpointFiles, family: &Family) -> Result<Tokenizer, Enco
     Tokenizer::of(&files, family.vocabulary)
 }
 
-fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, String), InputError> {
+/// The config of a run's model in a folder, and its text.
+pub(super) fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, String), InputError> {
     let path = files.config.path.clone();
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
     let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
     let config = config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
-    let (auxiliary_lm, layerwise_lr_decay) = (run.recipe.auxiliary_lm, run.recipe.layerwise_lr_decay);
-    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, ..config }.for_task(run.task), text))
+    let Recipe { auxiliary_lm, layerwise_lr_decay, bilstm_layers, .. } = run.recipe;
+    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, bilstm_layers, ..config }.for_task(run.task), text))
 }

@@ -211,10 +211,11 @@ impl Pipeline<'_> {
         if let Some(record) = self.recorded(&store, run)? {
             return Ok(Step::Recorded(Box::new(record)));
         }
-        if let Some(lacks) = start::lacks(run, &store) {
-            let stopped = self.stop.load(Ordering::Relaxed);
-            return Ok(if stopped { Step::Interrupted } else { Step::Waiting(lacks) });
-        }
+        let starts = match start::recorded(run, &store) {
+            Ok(records) => records,
+            Err(_) if self.stop.load(Ordering::Relaxed) => return Ok(Step::Interrupted),
+            Err(lacks) => return Ok(Step::Waiting(lacks)),
+        };
         let Some(_lock) = lock(&self.output.records, &run.id.0)? else {
             let text = format!("another process is working on {}; it is passed over", run.label());
             self.observer.observe(&Event::Warning(text));
@@ -225,7 +226,7 @@ impl Pipeline<'_> {
             return Ok(Step::Recorded(Box::new(record)));
         }
         self.started(run, index, plan.runs.len());
-        let record = match run::execute(self, run, inputs) {
+        let record = match run::execute(self, run, inputs, &starts) {
             Ok(Some(record)) => record,
             Ok(None) => return Ok(Step::Interrupted),
             Err(error) if error.is_of_the_disk() => return Err(PipelineError::Disk(Box::new(error))),

@@ -7,7 +7,7 @@ use super::start::{self, Start};
 use super::{Keep, Pipeline, RunError, collapse, majority, peak_memory, provenance};
 use crate::encode::EncodingCounts;
 use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_values};
-use crate::engine::{self, Engine, EngineError, NamedArray, Processor};
+use crate::engine::{self, Engine, NamedArray, Processor};
 use crate::event::{Event, Observer};
 use crate::export::{self, ExportError, ExportInput, TokenizerFile};
 use crate::family::{Encoder, Parameter, parameters};
@@ -21,15 +21,20 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::slice;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// Runs one run to its record; `None` if the user stopped it, with a snapshot to go on from.
-pub fn execute(pipeline: &Pipeline, run: &Run, inputs: &mut Inputs) -> Result<Option<Record>, RunError> {
+/// Runs one run, which may start from the best of `starts`, to its record; `None` if the user stopped it, with a snapshot to go
+/// on from.
+pub fn execute(
+    pipeline: &Pipeline,
+    run: &Run,
+    inputs: &mut Inputs,
+    starts: &[Record],
+) -> Result<Option<Record>, RunError> {
     let began = Instant::now();
     let prepared = prepare(pipeline, run, inputs)?;
-    let start = start::find(pipeline, run)?;
+    let start = start::best(pipeline, run, starts)?;
     let mut engine = engine(pipeline, run, &prepared, start.as_ref())?;
     let folder = pipeline.output.runs.join(&run.id.0);
     let outcome = train(pipeline, run, &prepared, engine.as_mut(), &folder)?;
@@ -69,34 +74,37 @@ fn engine(
 ) -> Result<Box<dyn Engine>, RunError> {
     let (config, recipe, head, labels) = (&prepared.config, &run.recipe, run.head(), run.task.num_labels());
     let parameters = parameters(config, head, labels);
-    let failed = |source: EngineError| InputError::Weights { name: run.checkpoint.name.clone(), source };
     let arrays = match (&config.encoder, run.checkpoint.baseline) {
         (Encoder::Constant, _) => majority::starting_values(&parameters, prepared.train()),
         (_, Some(_)) => BTreeMap::new(),
-        (_, None) => match start {
-            Some(start) => {
-                load(slice::from_ref(&start.weights), config.family, &parameters, HeadSource::New)
-                    .map_err(failed)?
-                    .arrays
-            }
-            None => pretrained(pipeline, run, prepared, &parameters).map_err(failed)?,
-        },
+        (_, None) => pretrained(pipeline, run, prepared, start, &parameters)?,
     };
     let (initializer_range, truncated_normal) = (recipe.initializer_range, recipe.truncated_normal);
     let how = Initialization { seed: run.seed, initializer_range, truncated_normal };
     let values = starting_values(&parameters, arrays, &how);
-    Ok(engine::create(run.engine, config.clone(), head, labels, values, &pipeline.processor).map_err(failed)?)
+    let created = engine::create(run.engine, config.clone(), head, labels, values, &pipeline.processor);
+    Ok(created.map_err(|source| InputError::Weights { name: run.checkpoint.name.clone(), source })?)
 }
 
-/// The checkpoint's arrays; of an untrained twin none, though they must be there.
+/// The arrays of the model that it starts from, another task's or the checkpoint's; of an untrained twin's checkpoint none,
+/// though they must be there.
 fn pretrained(
     pipeline: &Pipeline,
     run: &Run,
     prepared: &Prepared,
+    start: Option<&Start>,
     parameters: &[Parameter],
-) -> Result<BTreeMap<String, NamedArray>, EngineError> {
-    let weights: Vec<PathBuf> = prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
-    let loaded = load(&weights, prepared.config.family, parameters, HeadSource::New)?;
+) -> Result<BTreeMap<String, NamedArray>, InputError> {
+    let own = || prepared.checkpoint.weights.iter().map(|file| file.path.clone()).collect();
+    let files: Vec<PathBuf> = start.map_or_else(own, |start| vec![start.weights.clone()]);
+    let loaded = load(&files, prepared.config.family, parameters, HeadSource::New);
+    let loaded = loaded.map_err(|source| match start {
+        Some(start) => InputError::Start { task: start.task.clone(), reason: source.to_string() },
+        None => InputError::Weights { name: run.checkpoint.name.clone(), source },
+    })?;
+    if start.is_some() {
+        return Ok(loaded.arrays);
+    }
     tell_unused_head(&loaded, &run.checkpoint.name, pipeline.observer);
     Ok(if run.checkpoint.untrained { BTreeMap::new() } else { loaded.arrays })
 }

@@ -1,14 +1,14 @@
 //! A recorded run and its saved model, opened again: to verify it, and to predict the test splits.
 
 use super::artifacts::write_predictions;
-use super::inputs::{InputError, Inputs};
+use super::inputs::{InputError, Inputs, read_config};
 use super::scoring::{Answers, SplitPredictions, predict_split, score_split};
 use super::{Output, RunError};
 use crate::engine::independent::Independent;
 use crate::engine::weights::{HeadSource, load};
 use crate::engine::{self, Engine, EngineError, Processor};
 use crate::event::Silent;
-use crate::family::{EncoderConfig, parameters};
+use crate::family::parameters;
 use crate::fetch::{CheckpointFiles, Repository, RepositoryKind, checkpoint};
 use crate::plan::{CPU, Checkpoint, DataSource, EngineKind, Run, RunId};
 use crate::record::Record;
@@ -139,10 +139,7 @@ impl Saved {
 
     fn engine(&self) -> Result<Box<dyn Engine>, SavedError> {
         let task = self.run.task;
-        let path = self.files.config.path.clone();
-        let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
-        let name = self.run.checkpoint.name.clone();
-        let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?.for_task(task);
+        let (config, _) = read_config(&self.run, &self.files)?;
         let parameters = parameters(&config, self.run.head(), task.num_labels());
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;

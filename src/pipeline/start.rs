@@ -11,25 +11,27 @@ use std::path::PathBuf;
 pub struct Start {
     /// Id of its run.
     pub run: String,
+    /// Its task.
+    pub task: String,
     /// Its weights.
     pub weights: PathBuf,
 }
 
-/// What stands between a run and its start: which of the runs that are meant are not recorded. The best of some of them
-/// would be another start under the same id.
-pub fn lacks(run: &Run, store: &Store) -> Option<String> {
-    let task = run.recipe.start_from.as_ref()?;
-    let missing = run.start_from.iter().filter(|id| !store.find(&id.0).is_ok_and(|record| record.is_some())).count();
-    let text = format!("{missing} of its {} runs of `{task}` to start from are not recorded", run.start_from.len());
-    (missing > 0).then_some(text)
+/// The records of the runs that are meant; else what stands between a run and its start, which of them are not recorded: the
+/// best of some of them would be another start under the same id.
+pub fn recorded(run: &Run, store: &Store) -> Result<Vec<Record>, String> {
+    let records: Vec<Record> = run.start_from.iter().filter_map(|id| store.find(&id.0).ok().flatten()).collect();
+    let (task, wanted) = (run.recipe.start_from.as_deref().unwrap_or_default(), run.start_from.len());
+    match wanted - records.len() {
+        0 => Ok(records),
+        missing => Err(format!("{missing} of its {wanted} runs of `{task}` to start from are not recorded")),
+    }
 }
 
 /// The best on dev of the runs that are meant; `None` for a run that starts from its checkpoint.
-pub fn find(pipeline: &Pipeline, run: &Run) -> Result<Option<Start>, InputError> {
+pub fn best(pipeline: &Pipeline, run: &Run, records: &[Record]) -> Result<Option<Start>, InputError> {
     let Some(task) = &run.recipe.start_from else { return Ok(None) };
     let failed = |reason: String| InputError::Start { task: task.clone(), reason };
-    let store = Store::new(&pipeline.output.records);
-    let records: Vec<Record> = run.start_from.iter().filter_map(|id| store.find(&id.0).ok().flatten()).collect();
     let best = records.iter().filter(|record| record.status == Status::Finished).fold(None, better);
     let best = best.ok_or_else(|| failed(format!("none of its {} runs learned", run.start_from.len())))?;
     let weights = pipeline.output.runs.join(&best.id).join("model/model.safetensors");
@@ -38,5 +40,5 @@ pub fn find(pipeline: &Pipeline, run: &Run) -> Result<Option<Start>, InputError>
             format!("run `{}` has no `{}`, expected one kept by `--keep best` or `all`", best.id, weights.display());
         return Err(failed(text));
     }
-    Ok(Some(Start { run: best.id.clone(), weights }))
+    Ok(Some(Start { run: best.id.clone(), task: task.clone(), weights }))
 }

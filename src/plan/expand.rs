@@ -82,6 +82,7 @@ fn of_baseline<'a>(baseline: Option<Baseline>, task: &Task, recipes: &'a [Recipe
         both_orders: false,
         start_from: None,
         classifier_dropout: None,
+        bilstm_layers: 0,
         layerwise_lr_decay: 1.0,
         ..first.clone()
     };

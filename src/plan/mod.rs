@@ -243,10 +243,12 @@ impl Run {
     /// A line for people: `mrpc · owner/name · lr 2e-5 · batch 32 · 3 epochs · seed 1`.
     pub fn label(&self) -> String {
         let features = self.recipe.features.map(|kind| format!(" · features {kind}")).unwrap_or_default();
+        let bilstm = Some(self.recipe.bilstm_layers).filter(|layers| *layers > 0);
+        let bilstm = bilstm.map(|layers| format!(" · BiLSTM of {layers}")).unwrap_or_default();
         let start = self.recipe.start_from.as_ref().map(|task| format!(" · from {task}")).unwrap_or_default();
         let baseline = self.checkpoint.baseline.map(|baseline| format!(" · {baseline}")).unwrap_or_default();
         format!(
-            "{} · {}{baseline}{start}{features} · lr {:e} · batch {} · {} epochs · seed {}",
+            "{} · {}{baseline}{start}{features}{bilstm} · lr {:e} · batch {} · {} epochs · seed {}",
             self.task.name,
             self.checkpoint.name,
             self.recipe.learning_rate,

@@ -58,7 +58,7 @@ fn refuse_unread(experiment: &Experiment, task: &Task, recipes: &[Recipe]) -> Re
     let field = "lstm_hidden_size";
     let special = experiment.task_overrides.get(task.name).is_some_and(|fields| fields.contains_key(field));
     if (special || experiment.train.given.contains_key(field)) && recipes.iter().all(|r| r.features.is_none()) {
-        let message = format!("`{field}` is given and `features` is not: fine-tuning has no BiLSTM");
+        let message = format!("`{field}` is given and `features` is not: it is the width of a BiLSTM over those");
         return Err(PlanError::Recipe { task: task.name, message });
     }
     Ok(())
@@ -118,6 +118,24 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if recipe.span_head == SpanHead::Beam && task.head != Head::Span {
         let text = "`span_head` is `beam`, expected `simple`: only questions have answers that are spans";
         return impossible(text.into());
+    }
+    if let Some(kind) = recipe.features.filter(|_| recipe.bilstm_layers > 0) {
+        let layers = recipe.bilstm_layers;
+        return impossible(format!(
+            "`bilstm_layers` is {layers}, expected 0: `features` is `{kind}`, and has a BiLSTM over a frozen encoder"
+        ));
+    }
+    if recipe.bilstm_layers > 0 && recipe.auxiliary_lm > 0.0 {
+        return impossible(format!(
+            "`bilstm_layers` is {}, expected 0: `auxiliary_lm` has next tokens learned of an encoder that the head reads itself",
+            recipe.bilstm_layers
+        ));
+    }
+    if recipe.bilstm_layers > 0 && recipe.span_head == SpanHead::Beam {
+        return impossible(format!(
+            "`bilstm_layers` is {}, expected 0: nobody has tried one under `span_head: beam`",
+            recipe.bilstm_layers
+        ));
     }
     if recipe.both_orders && !matches!(task.schema, Schema::Pair(..)) {
         return impossible(format!(

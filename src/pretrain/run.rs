@@ -269,6 +269,7 @@ impl Pretraining<'_> {
             both_orders: false,
             classifier_dropout: None,
             span_head: SpanHead::Simple,
+            bilstm_layers: 0,
         }
     }
 

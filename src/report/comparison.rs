@@ -112,6 +112,8 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
     reasons.extend(threshold_reason(ours.metric, claim));
     reasons.extend(context_reason(ours, claim));
     reasons.extend(features_reason(ours, claim));
+    reasons.extend(bilstm_reason(ours));
+    reasons.extend(orders_reason(ours, claim));
     (reasons, same)
 }
 
@@ -135,6 +137,24 @@ fn features_reason(ours: &Ours, claim: &Claim) -> Option<String> {
         "a two-layer BiLSTM of {units} units in each direction over every token, word pieces and special ones too{sum} here; \
          there: {there}"
     ))
+}
+
+/// A BiLSTM under the head, of which no source gives the size.
+fn bilstm_reason(ours: &Ours) -> Option<String> {
+    let layers = ours.group.system.bilstm_layers;
+    (layers > 0).then(|| {
+        format!(
+            "a BiLSTM of {layers} layers under the head, each direction half as wide as the encoder, here; sizes of one are \
+             published nowhere"
+        )
+    })
+}
+
+/// Pairs whose texts have no order (GPT, Section 3.3).
+fn orders_reason(ours: &Ours, claim: &Claim) -> Option<String> {
+    let said = |both: bool| if both { "both orders" } else { "one order" };
+    let (here, there) = (ours.group.records.first()?.recipe.both_orders, claim.both_orders);
+    (here != there).then(|| format!("pairs read in {} here, in {} there", said(here), said(there)))
 }
 
 /// SQuAD 2.0: scores at threshold 0 and at the dev-best threshold are two metrics here, one name in papers.

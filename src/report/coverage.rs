@@ -96,7 +96,7 @@ pub fn cell(claim: &Claim, choices: &[(&Group, Choice)]) -> Cell {
 }
 
 fn has_score(group: &Group, choice: &Choice, claim: &Claim) -> bool {
-    let alike = group.system.feature_kind() == claim.features;
+    let alike = group.system.feature_kind() == claim.features && group.system.bilstm_layers == 0;
     let metric = group.task.metrics.iter().find(|metric| alike && matches_metric(**metric, claim));
     let dev = group.task.splits_with(SplitRole::Dev).find(|split| split.claim == claim.task);
     dev.zip(metric).is_some_and(|(split, metric)| choice.best(split.claim, *metric).is_some())

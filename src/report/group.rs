@@ -2,8 +2,9 @@
 //!
 //! Runs on other rows (`--limit`, a partial file, another release), by another engine or at another task version are
 //! groups of their own, so that nothing is averaged over a difference that is not said; so are runs that read a frozen encoder,
-//! each kind of features apart. Where the experiment chooses none
-//! of its runs (`select: none`), each recipe is a group too: nothing stands for the grid.
+//! each kind of features apart, and
+//! that have a BiLSTM under the head. Where the experiment chooses none of its runs (`select: none`), each recipe is a group
+//! too: nothing stands for the grid.
 
 use crate::family::Baseline;
 use crate::record::Record;
@@ -28,6 +29,8 @@ pub struct System {
     pub context_sentences: usize,
     /// How a frozen encoder was read; `None` where it was fine-tuned.
     pub features: Option<FeatureBased>,
+    /// Layers of a BiLSTM between an encoder that was fine-tuned and its head; 0 for none.
+    pub bilstm_layers: usize,
     /// Examples of the batches that coefficients are averaged over; 0 for whole splits.
     pub metric_batch_size: usize,
     /// `--limit`.
@@ -46,6 +49,7 @@ impl System {
             start_from: record.recipe.start_from.clone(),
             context_sentences: record.recipe.context_sentences,
             features: record.recipe.feature_based(),
+            bilstm_layers: record.recipe.bilstm_layers,
             metric_batch_size: record.recipe.metric_batch_size,
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
@@ -65,6 +69,7 @@ impl System {
             self.start_from.as_ref().map(|task| format!("from {task}")),
             (self.context_sentences > 0).then(|| format!("context {}", self.context_sentences)),
             self.features.map(|how| format!("features: {}", how.kind)),
+            (self.bilstm_layers > 0).then(|| format!("BiLSTM of {}", self.bilstm_layers)),
             (self.metric_batch_size > 0).then(|| format!("coefficients over batches of {}", self.metric_batch_size)),
             self.limit.map(|rows| format!("limit {rows}")),
         ];

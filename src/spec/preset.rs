@@ -154,6 +154,7 @@ const SHARED: &[Row] = &[
     row("both_orders", Flag(false), OURS),
     row("classifier_dropout", Checkpoint, "its class in transformers"),
     row("span_head", Word("simple"), OURS),
+    row("bilstm_layers", Whole(0), OURS),
 ];
 
 const BERT_CODE: &[Row] = &[

@@ -189,6 +189,10 @@ pub struct Recipe {
     /// SQuAD: what finds an answer's span. Left out where it is simple, as above.
     #[serde(default, skip_serializing_if = "is_simple")]
     pub span_head: SpanHead,
+    /// Layers of a new BiLSTM between an encoder that is fine-tuned and its head (BERT, Section 5.1, "+ BiLSTM"); 0 for none.
+    /// Left out where it is 0, as above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bilstm_layers: usize,
 }
 
 impl Recipe {

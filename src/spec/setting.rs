@@ -165,6 +165,7 @@ pub const FIELDS: &[Field] = &[
     field("both_orders", Kind::Flag, "`true` or `false`: whether pairs are read in both orders"),
     field("classifier_dropout", Kind::Dropout, "a number, or `checkpoint` for what its config says"),
     field("span_head", Kind::Word(&["simple", "beam"]), "`simple` or, for XLNet, `beam`"),
+    field("bilstm_layers", Kind::Whole(0, 16), "a whole number of layers; 0 has the head read the encoder itself"),
     field("snapshot_steps", Kind::Whole(0, 1_000_000_000), "a whole number; 0 is at each epoch's end only"),
 ];
 

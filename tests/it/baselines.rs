@@ -187,3 +187,33 @@ fn a_spec_names_a_baseline() {
     let complaint = String::from_utf8(refused.stderr).unwrap();
     assert!(complaint.contains("found `majorty`, expected `majority`"), "{complaint}");
 }
+
+/// Of a checkpoint a baseline reads config and tokenizer: weights need not be there, and none are fetched.
+#[test]
+fn a_baseline_takes_no_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = folder.path().join("bare");
+    std::fs::create_dir(&bare).unwrap();
+    for name in ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/hub/models/repro/bert-tiny").join(name);
+        path.exists().then(|| std::fs::copy(&path, bare.join(name)).unwrap());
+    }
+    let repro = |command: &str, checkpoint: &str, more: &[&str]| {
+        let spec = folder.path().join("spec.yaml");
+        let text = format!(
+            "name: base\ncheckpoints: [{{name: {checkpoint}, baseline: bag-of-words}}]\ntasks: [cola]\nhub: data/hub\n\
+             train: {{preset: hf-default, epochs: 1}}\ndata: {{repositories: {{nyu-mll/glue: repro/mini-glue}}}}\n"
+        );
+        std::fs::write(&spec, text).unwrap();
+        let mut repro = Command::new(env!("CARGO_BIN_EXE_repro"));
+        repro.current_dir(env!("CARGO_MANIFEST_DIR")).arg(command).arg(&spec).args(more);
+        let output = repro.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let out = folder.path().join("out").display().to_string();
+    repro("run", &bare.display().to_string(), &["--out", &out, "--quiet", "--limit", "40"]);
+    assert!(records(Path::new(&out)).iter().all(|record| !record.scores.is_empty()));
+    let fetched = repro("fetch", "repro/bert-tiny", &[]);
+    assert!(fetched.contains("bert-tiny/config.json") && !fetched.contains("safetensors"), "{fetched}");
+}

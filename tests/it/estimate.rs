@@ -101,6 +101,19 @@ fn a_frozen_encoder_takes_one_copy_and_the_bilstm_four() {
     assert_eq!(snapshot_memory(&base(), head, 9), 4 * (encoder + 3 * (lstm + classifier)));
 }
 
+/// A BiLSTM of 384 units a direction over 768 inputs, `8 R (F + R + 2)` values a layer, four copies of it, and for each of the
+/// 16 + 8 tokens of a micro-batch `14 R` values a layer, four of 768 and one of 384.
+#[test]
+fn a_bilstm_under_the_head_is_trained_with_the_rest() {
+    let (with, head) = (EncoderConfig { bilstm_layers: 2, ..base() }, Head::Classification);
+    let lstm = 2 * 8 * 384 * (768 + 384 + 2);
+    assert_eq!(parameter_count(&with, head, 2), parameter_count(&base(), head, 2) + lstm);
+    assert_eq!(trained_count(&with, head, 2), trained_count(&base(), head, 2) + lstm);
+    let shape = BatchShape::rectangle(1, 16);
+    let more = fast_memory(&with, head, 2, &shape, 1) - fast_memory(&base(), head, 2, &shape, 1);
+    assert_eq!(more, 4 * (4 * lstm + 24 * (2 * 14 * 384 + 4 * 768 + 384)));
+}
+
 /// Four bytes each of the logits over 30,522 words and of three states of 768 values (of the token, normalised, and that
 /// turned over), for every token: of two workers each has a micro-batch of 32 of these 64 tokens, and half a sequence more.
 /// A head of every token has none of it.

@@ -26,7 +26,7 @@ fn root() -> &'static Path {
 }
 
 /// `repro run` of some tasks from a checkpoint folder, into `out`.
-fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Output {
+pub fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Output {
     std::fs::create_dir_all(out).unwrap();
     let spec = out.join("spec.yaml");
     let text = format!(
@@ -42,7 +42,7 @@ fn fine_tune(checkpoint: &Path, tasks: &str, out: &Path, more: &[&str]) -> Outpu
     command.output().unwrap()
 }
 
-fn records(out: &Path) -> Vec<Record> {
+pub fn records(out: &Path) -> Vec<Record> {
     let entries = std::fs::read_dir(out.join("records")).unwrap().map(|entry| entry.unwrap().path());
     let records = entries.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     records.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
@@ -65,6 +65,16 @@ impl Again {
     }
 
     fn with_head(model: &Path, task: &'static Task, head: Head, kind: EngineKind, settings: &EncodeSettings) -> Again {
+        Again::of(model, (task, head), kind, settings, examples(task))
+    }
+
+    fn of(
+        model: &Path,
+        (task, head): (&'static Task, Head),
+        kind: EngineKind,
+        settings: &EncodeSettings,
+        examples: Vec<Example>,
+    ) -> Again {
         let config = EncoderConfig::parse(&std::fs::read_to_string(model.join("config.json")).unwrap()).unwrap();
         let config = config.for_task(task);
         let parameters = parameters(&config, head, task.num_labels());
@@ -74,7 +84,6 @@ impl Again {
         let values = parameters.iter().map(|parameter| loaded.arrays.remove(&parameter.name).unwrap()).collect();
         let tokenizer = tokenizer(model, config.family.vocabulary);
         let engine = engine::create(kind, config, head, task.num_labels(), values, &Processor::cpu()).unwrap();
-        let examples = examples(task);
         let encoded = encode_split(&tokenizer, task, &examples, settings, &Silent).unwrap();
         let texts = examples.into_iter().map(|example| (example.first, example.second)).collect();
         Again { engine, encoded, texts }
@@ -94,11 +103,15 @@ fn tokenizer(model: &Path, vocabulary: Vocabulary) -> Tokenizer {
 }
 
 fn examples(task: &'static Task) -> Vec<Example> {
-    let split = task.splits.iter().find(|split| split.name == "validation").unwrap();
     let repository = if task.head == Head::Span { "mini-squad" } else { "mini-glue" };
     let folder = root().join("data/hub/datasets/repro").join(repository);
-    let location = Location::File(folder.join(task.split_file(split.name)));
-    let file = SplitFile { location, origin: Origin::OtherRepository(repository.into()) };
+    examples_of(task, folder.join(task.split_file("validation")))
+}
+
+fn examples_of(task: &'static Task, path: PathBuf) -> Vec<Example> {
+    let split = task.splits.iter().find(|split| split.name == "validation").unwrap();
+    let origin = Origin::OtherRepository(path.display().to_string());
+    let file = SplitFile { location: Location::File(path), origin };
     dataset::read(task, split, &file, Some(LIMIT)).unwrap().examples
 }
 
@@ -129,7 +142,7 @@ fn near(found: &[Vec<f32>], expected: &[Vec<f32>]) -> bool {
     found.len() == expected.len() && found.len() == LIMIT && pairs.into_iter().all(|(a, b)| (a - b).abs() < 2e-5)
 }
 
-fn run_folder(out: &Path, record: &Record) -> PathBuf {
+pub fn run_folder(out: &Path, record: &Record) -> PathBuf {
     out.join("runs").join(&record.id)
 }
 
@@ -298,7 +311,6 @@ fn cases(again: &Again, family: &Family) -> Value {
 #[test]
 #[ignore = "needs REPRO_PYTHON, a Python with torch and transformers"]
 fn transformers_loads_every_family_and_gives_the_same_logits() {
-    let python = std::env::var("REPRO_PYTHON").expect("REPRO_PYTHON names an interpreter");
     for family in FAMILIES.iter().filter(|family| !family.class.is_empty()) {
         let folder = tempfile::tempdir().unwrap();
         let (checkpoint, out) = (folder.path().join("checkpoint"), folder.path().join("out"));
@@ -315,13 +327,18 @@ fn transformers_loads_every_family_and_gives_the_same_logits() {
             let beam = record.recipe.head(task) == Head::BeamSpan;
             let own_settings = if beam { xlnet::beam_settings() } else { settings() };
             let again = Again::with_head(&model, task, record.recipe.head(task), kind, &own_settings);
-            let file = out.join("cases.json");
-            std::fs::write(&file, cases(&again, family).to_string()).unwrap();
-            let output =
-                Command::new(&python).current_dir(root()).arg("scripts/check_export.py").args([&model, &file]).output();
-            let output = output.unwrap();
-            println!("{} {}\n{}", family.title, record.task, String::from_utf8_lossy(&output.stdout));
-            assert!(output.status.success(), "{}: {}", family.title, String::from_utf8_lossy(&output.stderr));
+            transformers_agrees(&model, &cases(&again, family), &format!("{} {}", family.title, record.task));
         }
     }
+}
+
+/// Gives `scripts/check_export.py` a model and cases.
+fn transformers_agrees(model: &Path, cases: &Value, what: &str) {
+    let python = std::env::var("REPRO_PYTHON").expect("REPRO_PYTHON names an interpreter");
+    let file = model.with_file_name("cases.json");
+    std::fs::write(&file, cases.to_string()).unwrap();
+    let output =
+        Command::new(python).current_dir(root()).arg("scripts/check_export.py").args([model, &file]).output().unwrap();
+    println!("{what}\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
 }

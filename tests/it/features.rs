@@ -167,8 +167,8 @@ fn what_has_no_features_refuses_them_with_the_reason() {
     );
     assert_eq!(
         plan(&text("conll2003", "lstm_hidden_size: 5"), &[]).unwrap_err(),
-        "the recipe for `conll2003` is impossible: `lstm_hidden_size` is given and `features` is not: fine-tuning has no \
-         BiLSTM"
+        "the recipe for `conll2003` is impossible: `lstm_hidden_size` is given and `features` is not: it is the width of a \
+         BiLSTM over those"
     );
     let unknown = plan(&text("conll2003", "features: last-for"), &[]).unwrap_err();
     assert!(unknown.contains("invalid `train.features`: found `last-for`, expected"), "{unknown}");

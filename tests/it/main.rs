@@ -4,6 +4,7 @@ mod albert;
 mod answers;
 mod baselines;
 mod bench;
+mod bilstm;
 mod check;
 mod cli;
 mod console;

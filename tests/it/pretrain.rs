@@ -26,7 +26,7 @@ fn corpus(folder: &Path) {
     fs::write(folder.join("a.txt"), text).unwrap();
 }
 
-fn spec(folder: &Path) -> std::path::PathBuf {
+pub fn spec(folder: &Path) -> std::path::PathBuf {
     corpus(&folder.join("text"));
     let path = folder.join("small.yaml");
     fs::write(&path, SPEC.replace("CORPUS", &folder.join("text").display().to_string())).unwrap();
@@ -40,7 +40,7 @@ fn command(spec: &Path, out: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn finish(spec: &Path, out: &Path, more: &[&str]) -> Output {
+pub fn finish(spec: &Path, out: &Path, more: &[&str]) -> Output {
     command(spec, out, more).output().unwrap()
 }
 

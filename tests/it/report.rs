@@ -125,6 +125,48 @@ fn what_was_frozen_stands_in_a_row_of_its_own_beside_its_own_claim() {
     );
 }
 
+/// Another model than the checkpoint's own, wherever it stands.
+#[test]
+fn a_bilstm_under_the_head_makes_a_row_of_its_own_and_says_that_its_size_is_ours() {
+    let run = |id: &str, bilstm_layers: usize, f1: f64| {
+        let mut run = record(id, "mrpc", "mrpc", &[(F1, f1)]);
+        run.recipe.bilstm_layers = bilstm_layers;
+        run
+    };
+    let table =
+        experiment_table(&[run("01", 0, 0.9), run("02", 2, 0.8)], &published(), &compare_with(&["bert/bert_t1"]));
+    let f1 = table.rows.iter().filter(|row| row[1] == "mrpc.f1");
+    let rows: Vec<_> = f1.map(|row| (row[0].as_str(), row[2].as_str())).collect();
+    let name = "google-bert/bert-base-uncased";
+    assert_eq!(rows, [(name, "90.00"), (&*format!("{name}, BiLSTM of 2"), "80.00")]);
+    let notes = table.footnotes.join("\n");
+    let expected = "a BiLSTM of 2 layers under the head, each direction half as wide as the encoder, here; sizes of one are \
+                    published nowhere";
+    assert_eq!(notes.matches(expected).count(), 1, "{notes}");
+}
+
+/// GPT's Section 3.3 reads both orders of similar pairs, of others one; its Section 4.1 has next tokens learned beside the head.
+#[test]
+fn what_is_left_out_of_gpts_fine_tuning_is_said_beside_its_claims() {
+    let notes = |task: &str, metric: Metric, change: &dyn Fn(&mut Record)| {
+        let mut run = record("01", task, task, &[(metric, 0.9)]);
+        run.checkpoint = "openai-community/openai-gpt".into();
+        (run.recipe.auxiliary_lm, run.recipe.both_orders) = (0.5, task == "mrpc");
+        change(&mut run);
+        let compare = compare_with(&["openai_gpt/gpt_t2", "openai_gpt/gpt_t4"]);
+        experiment_table(&[run], &published(), &compare).footnotes.join("\n")
+    };
+    let (orders, words) =
+        ("pairs read in one order here, in both orders there", "auxiliary_lm 0 here, 0.5 in openai_gpt");
+    let as_published = notes("mrpc", F1, &|_| {});
+    assert!(!as_published.contains("order") && !as_published.contains("auxiliary_lm"), "{as_published}");
+    assert!(notes("mrpc", F1, &|run| run.recipe.both_orders = false).contains(orders));
+    assert!(notes("mrpc", F1, &|run| run.recipe.auxiliary_lm = 0.0).contains(words));
+    assert!(!notes("rte", Accuracy, &|_| {}).contains("order"));
+    let turned = notes("rte", Accuracy, &|run| run.recipe.both_orders = true);
+    assert!(turned.contains("pairs read in both orders here, in one order there"), "{turned}");
+}
+
 #[test]
 fn the_leaderboard_takes_no_figure_from_a_grid_without_selection() {
     let ours = |records: &[Record]| {

@@ -1,6 +1,6 @@
 //! A task that starts from another one's model: RTE, STS-B and MRPC from MNLI, as RoBERTa's Section 5.1 has them.
 
-use repro::record::Record;
+use repro::record::{Record, Status};
 use safetensors::SafeTensors;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -89,4 +89,18 @@ fn a_start_that_cannot_be_is_said_before_any_work_or_in_the_record() {
     assert_eq!(alone.status.code(), Some(4));
     let text = String::from_utf8_lossy(&alone.stderr).into_owned() + &String::from_utf8_lossy(&alone.stdout);
     assert!(text.contains("1 of its 1 runs of `stsb` to start from are not recorded"), "{text}");
+}
+
+/// The checkpoint is not to blame for a model of ours that cannot be read.
+#[test]
+fn a_damaged_start_is_named_as_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    assert!(repro("run", SPEC, out, &["--quiet", "--keep", "all", "--only", "task=stsb"]).status.success());
+    let model = out.join("runs").join(record(out, "stsb").id).join("model/model.safetensors");
+    std::fs::write(model, "no model").unwrap();
+    let output = repro("run", SPEC, out, &["--quiet"]);
+    assert_eq!(output.status.code(), Some(4));
+    let Status::Failed(reason) = record(out, "rte").status else { panic!("it is damaged") };
+    assert!(reason.starts_with("could not start from `stsb`: ") && reason.contains("not a readable"), "{reason}");
 }

@@ -196,7 +196,8 @@ pub struct FlatLayout {
     pub masked: Option<Masked>,
     /// The span head with beams, where that is the head.
     pub beam_span: Option<BeamSpan>,
-    /// The BiLSTM over a frozen encoder's features: both directions of each layer; none where there is none.
+    /// The BiLSTM over a frozen encoder's features, or under the head of one that is trained: both directions of each layer;
+    /// none where there is none.
     pub lstm: Vec<[Lstm; 2]>,
     /// The BiLSTM after attention between texts; none where there is no such attention.
     pub attended: Vec<[Lstm; 2]>,

@@ -1,4 +1,5 @@
-//! The feature-based approach (BERT, Section 5.3): features of a frozen encoder, a BiLSTM, dropout and the classifier.
+//! The feature-based approach (BERT, Section 5.3): features of a frozen encoder, a BiLSTM, dropout and the classifier; and the
+//! BiLSTM between an encoder that is trained and its head (Section 5.1, "+ BiLSTM").
 //!
 //! An LSTM in PyTorch's convention (torch.nn.LSTM), gates in the order i, f, g, o, two biases:
 //!
@@ -20,17 +21,35 @@ use candle_core::{IndexOp, Result, Tensor};
 impl Forward<'_> {
     /// Logits of every token, `[T, labels]`, of the embeddings' output and each layer's, `[T, H]` each.
     pub fn feature_based(&self, how: FeatureBased, states: &[Tensor]) -> Result<Tensor> {
-        let mut hidden = self.features(how.kind, &states[how.kind.states(states.len() - 1)])?; // [T, F]
-        for layer in 0..LSTM_LAYERS {
+        let features = self.features(how.kind, &states[how.kind.states(states.len() - 1)])?; // [T, F]
+        let hidden = self.bilstm(LSTM_LAYERS, features)?; // [T, 2 R]
+        let dropout = self.config.head_dropout(Head::FeatureBased(how));
+        self.weights.linear("classifier", &self.token_dropout(&hidden, Site::Classifier, dropout)?)
+    }
+
+    /// What the head reads of an encoder that is trained, `[T, H]` to `[T, H]`: its output, or that of a BiLSTM over it (BERT,
+    /// Section 5.1).
+    pub fn under_the_head(&self, hidden: Tensor) -> Result<Tensor> {
+        self.bilstm(self.config.bilstm_layers, hidden)
+    }
+
+    /// What a sequence head reads of a BiLSTM's output: each direction's state where it has read the whole sequence, `[T, H]` to
+    /// `[B, H]`. At one token both would leave a direction's way through the last layer without a use.
+    pub fn read_whole(&self, hidden: &Tensor) -> Result<Tensor> {
+        let ([first, last], units) = (self.layout.ends()?, self.config.bilstm_units());
+        let half = |row: usize, tokens: &Tensor| hidden.narrow(1, row, units)?.contiguous()?.index_select(tokens, 0);
+        Tensor::cat(&[half(0, &last)?, half(units, &first)?], 1)
+    }
+
+    /// So many layers with dropout between them, `[T, F]` to `[T, 2 R]`; of none, what is given.
+    fn bilstm(&self, layers: usize, mut hidden: Tensor) -> Result<Tensor> {
+        for layer in 0..layers {
+            if layer > 0 {
+                hidden = self.hidden_dropout(&hidden, Site::LstmOutput(layer - 1))?;
+            }
             hidden = self.bilstm_layer("lstm", layer, &self.layout, &hidden)?; // [T, 2 R]
-            let (site, dropout) = match layer + 1 {
-                LSTM_LAYERS => (Site::Classifier, self.config.head_dropout(Head::FeatureBased(how))),
-                _ => (Site::LstmOutput(layer), self.config.hidden_dropout_prob),
-            };
-            let first = self.masks.map_or(0, |masks| masks.first_token);
-            hidden = self.dropout(&hidden, site, dropout, first)?;
         }
-        self.weights.linear("classifier", &hidden)
+        Ok(hidden)
     }
 
     /// One state, several side by side, or `γ Σ softmax(w)_j h_j`.
@@ -80,4 +99,78 @@ impl Forward<'_> {
 /// `1 / (1 + e^-x)`, as `(1 + tanh(x/2)) / 2`, whose gradient is finite everywhere.
 pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
     ((x * 0.5)?.tanh()? + 1.0)? * 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::encode::{Batch, Targets};
+    use crate::engine::reference::Reference;
+    use crate::engine::weights::{Initialization, starting_values};
+    use crate::engine::{Engine, NamedArray, StepPart};
+    use crate::family::{EncoderConfig, parameters};
+    use crate::task::Head;
+    use std::collections::BTreeMap;
+
+    /// Without dropout, so that a loss can be said again; from left to right, as the paper has it.
+    fn config() -> EncoderConfig {
+        let text = r#"{"model_type": "bert", "vocab_size": 11, "hidden_size": 6, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 10, "hidden_act": "gelu", "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 9, "type_vocab_size": 2,
+            "layer_norm_eps": 1e-12, "is_decoder": true}"#;
+        EncoderConfig { bilstm_layers: 2, ..EncoderConfig::parse(text).unwrap() }
+    }
+
+    fn batch(targets: Targets) -> Batch {
+        Batch {
+            input_ids: vec![1, 4, 2, 9, 3, 5, 7, 10, 8, 8, 0, 6],
+            token_type_ids: vec![0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1],
+            cumulative_lengths: vec![0, 5, 7, 12],
+            together: 1,
+            contexts: Vec::new(),
+            targets,
+        }
+    }
+
+    fn start(head: Head, labels: usize) -> Vec<NamedArray> {
+        let how = Initialization { seed: 2, initializer_range: 0.4, truncated_normal: false };
+        starting_values(&parameters(&config(), head, labels), BTreeMap::new(), &how)
+    }
+
+    /// Each parameter is moved along its own gradient g, by h g either way with |h g| = 0.02: the loss changes by 2 h |g|² but
+    /// for terms of third order and rounding of a loss near 1, which are a few hundredths of it here. A key's bias has no
+    /// gradient but roundings: softmax does not see what is added to all scores of a query.
+    #[test]
+    fn gradients_under_a_bilstm_match_differences_of_the_loss() {
+        let cases = [
+            (Head::Classification, 3, Targets::Classes(vec![2, 0, 1])),
+            (Head::Regression, 1, Targets::Values(vec![0.5, 1.0, -0.5])),
+            (Head::Span, 2, Targets::Spans(vec![(0, 3), (1, 1), (2, 4)])),
+            (Head::Tokens, 4, Targets::Tokens(vec![0, 1, 2, 3, 3, 1, 0, 2, 2, 1, 0, 3])),
+        ];
+        for (head, labels, targets) in cases {
+            let batch = batch(targets);
+            let trained = |values: Vec<NamedArray>| {
+                let mut engine = Reference::new(config(), head, labels, values).unwrap();
+                engine.accumulate(&batch, &StepPart::whole(1, 0, &batch)).unwrap();
+                engine
+            };
+            for (at, gradient) in trained(start(head, labels)).gradients().unwrap().iter().enumerate() {
+                let square = gradient.values.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+                if gradient.name.ends_with("key.bias") {
+                    continue;
+                }
+                assert!(square > 0.0, "{head:?}: {} has no gradient", gradient.name);
+                let step = 0.02 / square.sqrt();
+                let moved = |by: f64| {
+                    let mut values = start(head, labels);
+                    let own = values[at].values.iter_mut().zip(&gradient.values);
+                    own.for_each(|(value, g)| *value += (by * f64::from(*g)) as f32);
+                    trained(values).loss().unwrap()
+                };
+                let difference = (moved(step) - moved(-step)) / (2.0 * step);
+                let share = difference / square;
+                assert!((share - 1.0).abs() < 0.02 + 1e-5 / square.sqrt(), "{head:?} {}: {share}", gradient.name);
+            }
+        }
+    }
 }

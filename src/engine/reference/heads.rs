@@ -17,8 +17,9 @@ impl Forward<'_> {
     pub fn classify(&self, hidden: &Tensor, head: Head) -> Result<Tensor> {
         let read = match self.config.read() {
             Read::Mean => self.layout.means(hidden)?,
-            Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?, // [B, H]
-            Read::Compared => self.layout.compared(hidden)?,                               // [B, 4 H]
+            Read::First | Read::Last if self.config.bilstm_layers > 0 => self.read_whole(hidden)?, // [B, H]
+            Read::First | Read::Last => hidden.index_select(&self.layout.read_tokens, 0)?,         // [B, H]
+            Read::Compared => self.layout.compared(hidden)?,                                       // [B, 4 H]
             Read::Words => return Err(Error::Msg("texts are read by their words".into())),
         };
         self.answer(&read, head)

@@ -77,6 +77,13 @@ impl Layout {
         Ok((Tensor::new(cells, device)?, Tensor::new(places, device)?))
     }
 
+    /// Packed row of each sequence's first token, and of its last, `[B]` each.
+    pub fn ends(&self) -> Result<[Tensor; 2]> {
+        let bounds = bounds(&self.lengths);
+        let tokens = |read: Read| Tensor::new(read_tokens(&bounds, read), self.to_rows.device());
+        Ok([tokens(Read::First)?, tokens(Read::Last)?])
+    }
+
     /// `[T, …]` to `[B · L, …]`.
     pub fn pad(&self, rows: &Tensor) -> Result<Tensor> {
         rows.index_select(&self.to_rectangle, 0)

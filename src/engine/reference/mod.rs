@@ -121,7 +121,7 @@ impl Reference {
         batch: &Batch,
         by: Divisors,
     ) -> Result<(Outputs, Option<Tensor>), EngineError> {
-        let hidden = || forward.encode(batch);
+        let hidden = || forward.under_the_head(forward.encode(batch)?);
         let mut auxiliary = None;
         let outputs = match self.head {
             Head::Span => Outputs::Spans(forward.every_token(&hidden()?, self.head)?),

@@ -1,6 +1,9 @@
 //! GPT fine-tuned as its paper has it: next tokens beside the head, pairs in both orders, endings to choose from.
 
-use super::{Again, LIMIT, checkpoint, examples, fine_tune, near, records, root, run_folder, settings, written};
+use super::{
+    Again, LIMIT, checkpoint, examples, examples_of, fine_tune, near, records, root, run_folder, settings,
+    transformers_agrees, written,
+};
 use crate::dataset::bad_parquet::{column, write};
 use polars::prelude::{Column, ParquetCompression};
 use repro::encode::EncodeSettings;
@@ -8,8 +11,8 @@ use repro::engine::Logits;
 use repro::plan::EngineKind;
 use repro::record::Record;
 use repro::task;
-use serde_json::Value;
-use std::path::Path;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The preset's values, but for batches so small that there are steps to speak of.
@@ -95,13 +98,12 @@ fn endings(rows: usize) -> Vec<Column> {
     columns
 }
 
-#[test]
-fn an_ending_is_chosen() {
-    let folder = tempfile::tempdir().unwrap();
-    let (gpt, out) = (checkpoint_of(folder.path(), "openai-gpt"), folder.path().join("out"));
-    let rows = folder.path().join("endings.parquet");
+/// GPT fine-tuned on rows of endings: where they are, and where everything went.
+fn choose(folder: &Path) -> (PathBuf, PathBuf) {
+    let (gpt, out) = (checkpoint_of(folder, "openai-gpt"), folder.join("out"));
+    let rows = folder.join("endings.parquet");
     write(&rows, endings(LIMIT), None, ParquetCompression::Snappy);
-    let spec = folder.path().join("endings.yaml");
+    let spec = folder.join("endings.yaml");
     let text = format!(
         "name: endings\ncheckpoints: [{}]\ntasks: [swag]\ntrain: {{preset: openai-gpt, max_seq_length: 120, \
          batch_size: 8, epochs: 2}}\ndata: {{files: {{swag: {{train: {rows}, validation: {rows}}}}}}}\n",
@@ -113,6 +115,13 @@ fn an_ending_is_chosen() {
     command.current_dir(root()).arg("run").arg(&spec).arg("--out").arg(&out);
     let output = command.args(["--hub", "data/hub", "--keep", "all", "--quiet"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (rows, out)
+}
+
+#[test]
+fn an_ending_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, out) = choose(folder.path());
     let record = &records(&out)[0];
     assert_eq!((record.total_steps, sequences(record)), (6, (LIMIT, 4 * LIMIT)));
     let model = run_folder(&out, record).join("model");
@@ -123,6 +132,31 @@ fn an_ending_is_chosen() {
     assert_eq!(names.tensor("multiple_choice_head.summary.weight").unwrap().shape(), [1, 32]);
     let predictions = std::fs::read_to_string(run_folder(&out, record).join("predictions.validation.csv")).unwrap();
     assert!(predictions.lines().skip(1).all(|line| line.split(',').count() == 3 + 4), "{predictions}");
+}
+
+/// `OpenAIGPTDoubleHeadsModel` takes a row of sequences an example and the number of the token that its second head reads; what
+/// is padded behind that one changes nothing.
+///
+/// `REPRO_PYTHON=python cargo test --release --test it -- --ignored --nocapture transformers_chooses`
+#[test]
+#[ignore = "needs REPRO_PYTHON, a Python with torch and transformers"]
+fn transformers_chooses_as_gpt_does_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, out) = choose(folder.path());
+    let model = run_folder(&out, &records(&out)[0]).join("model");
+    let swag = task::find("swag").unwrap();
+    let again = Again::of(&model, (swag, swag.head), EngineKind::Fast, &settings(), examples_of(swag, rows));
+    let Logits::Sequence(logits) = again.logits() else { unreachable!("a sequence head") };
+    let features = &again.encoded.features;
+    let longest = features.iter().map(|own| own.input_ids.len()).max().unwrap();
+    let padded = |ids: &[u32]| [ids, &vec![0; longest - ids.len()]].concat();
+    let four = |values: Vec<Value>| values.chunks(4).map(|own| json!(own)).collect::<Vec<_>>();
+    let inputs = json!({
+        "input_ids": four(features.iter().map(|own| json!(padded(&own.input_ids))).collect()),
+        "mc_token_ids": four(features.iter().map(|own| json!(own.input_ids.len() - 1)).collect()),
+    });
+    let logits = four(logits.iter().map(|row| json!(row[0])).collect());
+    transformers_agrees(&model, &json!({"inputs": inputs, "mc_logits": logits}), "OpenAI GPT swag");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! gradients of the parameters go to units of their own, two a layer.
 
 use super::buffer::Buffer;
+use super::columns::Columns;
 use super::lstm::{Lstm, Scratch, Steps, Tape, Weights};
 use super::panel::{Corner, panels_len};
 use super::product::Start;
@@ -56,7 +57,22 @@ impl State {
     }
 }
 
-impl BiLstm<'_> {
+impl<'a> BiLstm<'a> {
+    /// The model's own over all columns, of so many inputs and units.
+    pub fn of(model: &'a Model<'a>, columns: &'a Columns, (inputs, units): (usize, usize)) -> BiLstm<'a> {
+        BiLstm {
+            model,
+            layers: &model.layout.lstm,
+            inputs,
+            units,
+            // Its units of the gradient come after those that every model has.
+            first_unit: model.units(),
+            dropout: model.config.hidden_dropout_prob,
+            steps: &columns.steps,
+            tokens: &columns.step_tokens,
+        }
+    }
+
     /// From x `[F, T]` to [`State::output`].
     pub fn forward(&self, x: &[f32], state: &mut State) {
         state.layers.resize_with(self.layers.len(), LayerState::default);

@@ -1,10 +1,12 @@
 //! The columns of a micro-batch: which tokens they are, and which of them the head reads.
 
+use super::buffer::Buffer;
 use super::embedding::Rows;
 use super::head::Questions;
 use super::lstm::Steps;
 use super::mask::MAX_WIDTH;
 use super::micro_batch::Sequence;
+use super::panel::{copy_columns, panels_len};
 use super::simd::Isa;
 use super::workspace::Model;
 use crate::encode::{Batch, Targets};
@@ -42,6 +44,8 @@ pub struct Columns {
     pub sequences: Vec<u64>,
     /// Sequences whose pooled states are added: those of an example, but where one of them is chosen.
     pub added: usize,
+    /// First and last column of each sequence, where a BiLSTM reads them and a head the sequence, `[S]`.
+    pub ends: Vec<[usize; 2]>,
     /// What the masks before the classifier count, `[S / added]`: sequences, or examples.
     pub classified: Vec<u64>,
     /// The columns position after position, where a BiLSTM reads them.
@@ -82,7 +86,7 @@ impl Columns {
         self.places.clear();
         self.places.extend(0..self.count);
         self.step_tokens.clear();
-        if model.feature_based().is_some() {
+        if model.feature_based().is_some() || model.has_bilstm() {
             self.steps.set(sequences.iter().map(Sequence::columns));
             self.step_tokens.extend(self.steps.order().iter().map(|column| self.tokens[*column]));
         }
@@ -95,13 +99,17 @@ impl Columns {
             list.clear();
         }
         self.masked_words.clear();
+        self.ends.clear();
         self.word_shares.clear();
         self.bounds.push(0);
         for sequence in sequences {
             if !model.head.reads_every_token() {
                 let last = sequence.start + sequence.length - 1;
                 let read = if model.config.read() == Read::Last { last } else { sequence.start };
-                self.select_of(batch, sequence, read, model);
+                match model.has_bilstm() {
+                    true => self.ends.push([sequence.start, last]),
+                    false => self.select_of(batch, sequence, read, model),
+                }
             }
             self.bounds.push(self.selected.len());
         }
@@ -144,6 +152,22 @@ impl Columns {
         if column != read && column != usize::MAX {
             self.selected.push(column);
         }
+    }
+
+    /// Token numbers of the columns that the head reads, `[Q]`.
+    pub fn read_tokens(&self) -> &[u64] {
+        if self.selected.is_empty() { &self.tokens } else { &self.selected_tokens }
+    }
+
+    /// Columns in the order of [`Columns::steps`].
+    pub fn in_order(&self, isa: Isa, rows: usize, values: &[f32], ordered: &mut Buffer) {
+        ordered.fit(panels_len(isa, rows, self.count));
+        copy_columns(isa, rows, (values, self.steps.order()), (ordered, &self.places[..self.count]));
+    }
+
+    /// The way back.
+    pub fn put_back(&self, isa: Isa, rows: usize, ordered: &[f32], values: &mut [f32]) {
+        copy_columns(isa, rows, (ordered, &self.places[..self.count]), (values, self.steps.order()));
     }
 
     /// Mask index of row 0 of each lane of a panel of all columns; a row has `width` values.

@@ -10,7 +10,7 @@ use super::bilstm::{self, BiLstm};
 use super::buffer::Buffer;
 use super::columns::Columns;
 use super::mix::{self, Mix};
-use super::panel::{copy_columns, panels_len};
+use super::panel::panels_len;
 use super::workspace::{Model, Tape};
 use crate::task::FeatureBased;
 use std::ops::Range;
@@ -79,27 +79,23 @@ impl<'a> Features<'a> {
 
     /// From the states to `tape.output` `[2 R, T]`, which the classifier reads.
     pub fn forward(&self, tape: &mut Tape) {
-        let (isa, count, State { states, ordered, sum, mix, bilstm, .. }) =
-            (self.model.isa, self.columns.count, &mut tape.features);
-        let (order, places) = (self.columns.steps.order(), &self.columns.places[..count]);
-        ordered.fit(panels_len(isa, self.rows(), count));
-        copy_columns(isa, self.rows(), (states, order), (ordered, places));
+        let (isa, columns) = (self.model.isa, self.columns);
+        let State { states, ordered, sum, mix, bilstm, .. } = &mut tape.features;
+        columns.in_order(isa, self.rows(), states, ordered);
         if let Some(own) = self.mix() {
-            sum.fit(panels_len(isa, own.rows, count));
+            sum.fit(panels_len(isa, own.rows, columns.count));
             own.forward(ordered, sum, mix);
         }
         let x = if self.model.layout.mix.is_some() { sum } else { ordered };
         self.bilstm().forward(x, bilstm);
-        copy_columns(isa, self.how.outputs(), (bilstm.output(), places), (&mut tape.output, order));
+        columns.put_back(isa, self.how.outputs(), bilstm.output(), &mut tape.output);
     }
 
     /// From the gradient of `tape.output` to those of the BiLSTM and of the weighted sum.
     pub fn backward(&self, output_gradient: &[f32], tape: &mut Tape) {
         let (isa, micro_batch) = (self.model.isa, self.columns.micro_batch);
         let State { ordered, sum, sum_gradient, gradient, mix, bilstm, .. } = &mut tape.features;
-        let (order, places) = (self.columns.steps.order(), &self.columns.places[..self.columns.count]);
-        gradient.fit(panels_len(isa, self.how.outputs(), self.columns.count));
-        copy_columns(isa, self.how.outputs(), (output_gradient, order), (gradient, places));
+        self.columns.in_order(isa, self.how.outputs(), output_gradient, gradient);
         let Some((own, ranges)) = self.mix().zip(self.model.layout.mix.as_ref()) else {
             return self.bilstm().backward(micro_batch, ordered, gradient, bilstm, None);
         };
@@ -120,16 +116,7 @@ impl<'a> Features<'a> {
     }
 
     fn bilstm(&self) -> BiLstm<'a> {
-        BiLstm {
-            model: self.model,
-            layers: &self.model.layout.lstm,
-            inputs: self.how.inputs(0, self.model.layout.layers.len(), self.model.config.hidden_size),
-            units: self.how.lstm_hidden_size,
-            // Its units of the gradient come after those that every model has, that of the sum after them.
-            first_unit: self.model.units(),
-            dropout: self.model.config.hidden_dropout_prob,
-            steps: &self.columns.steps,
-            tokens: &self.columns.step_tokens,
-        }
+        let inputs = self.how.inputs(0, self.model.layout.layers.len(), self.model.config.hidden_size);
+        BiLstm::of(self.model, self.columns, (inputs, self.how.lstm_hidden_size))
     }
 }

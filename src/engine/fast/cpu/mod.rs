@@ -33,6 +33,7 @@ mod shared;
 mod simd;
 mod transpose;
 mod turns;
+mod under_head;
 mod workspace;
 
 pub use micro_batch::{TEXTS as TEXTS_MICRO_BATCH, TOKENS as MICRO_BATCH};

@@ -12,6 +12,7 @@ use super::panel::panels_len;
 use super::pre_norm;
 use super::shared::Shared;
 use super::turns::Turns;
+use super::under_head::UnderHead;
 use super::workspace::{Gradients, Model, Tape, Work, units};
 use crate::encode::beams::Beams;
 use crate::encode::{Batch, Targets};
@@ -160,6 +161,9 @@ impl Worker {
         if let Some(features) = Features::of(model, &self.columns) {
             features.forward(&mut self.tape);
         }
+        if let Some(bilstm) = UnderHead::of(model, &self.columns) {
+            bilstm.forward(&mut self.tape);
+        }
         head::forward(model, &self.columns, &self.tape, &mut self.work);
     }
 
@@ -226,6 +230,9 @@ impl Worker {
         }
         if let Some(features) = Features::of(model, &self.columns) {
             return features.backward(&self.work.gradient, &mut self.tape);
+        }
+        if let Some(bilstm) = UnderHead::of(model, &self.columns) {
+            bilstm.backward(&mut self.work.gradient, &mut self.tape);
         }
         head::drop_output(model, &self.columns, &mut self.work.gradient, &mut self.work.mask);
         if let Some(norm) = &model.layout.final_norm {

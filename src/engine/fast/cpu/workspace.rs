@@ -15,6 +15,7 @@ use super::panel::panels_len;
 use super::shared::Shared;
 use super::simd::Isa;
 use super::turns::Turns;
+use super::under_head;
 use crate::encode::Batch;
 use crate::engine::StepPart;
 use crate::engine::dropout::Site;
@@ -73,6 +74,11 @@ impl Model<'_> {
     /// How the encoder is read where it is frozen.
     pub fn feature_based(&self) -> Option<FeatureBased> {
         if let Head::FeatureBased(how) = self.head { Some(how) } else { None }
+    }
+
+    /// Whether a BiLSTM stands between an encoder that is trained and the head.
+    pub fn has_bilstm(&self) -> bool {
+        self.config.bilstm_layers > 0
     }
 
     /// The model as its encoder's passes see it: one that is frozen only predicts.
@@ -214,6 +220,8 @@ pub struct Tape {
     pub embedding_inverse: Buffer,
     /// Of a frozen encoder, what is read of it and what is made of that.
     pub features: features::State,
+    /// Of a BiLSTM over an encoder that is trained.
+    pub under_head: under_head::State,
     /// What is made of texts, where words are their characters.
     pub texts: elmo::State,
     /// Embeddings before their projection `[E, T]`, where there is one.
@@ -239,8 +247,8 @@ impl Tape {
         if self.layers.len() < self.kept {
             self.layers.resize_with(self.kept, LayerTape::default);
         }
-        let some = model.head.reads_every_token() || model.predicts_words();
-        let queries = if some { columns } else { sequences };
+        let several = model.head.reads_every_token() || model.has_bilstm() || model.predicts_words();
+        let queries = if several { columns } else { sequences };
         for (at, layer) in self.layers[..self.kept].iter_mut().enumerate() {
             let last = at + 1 == layers && model.gradients.is_some() && model.layout.final_norm.is_none();
             layer.fit(model, columns, if last { queries } else { columns });
@@ -338,7 +346,7 @@ impl Work {
             self.distances.fit(isa, hidden, longest);
         }
         let drops_input = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.drops_input);
-        if model.predicts_words() || drops_input {
+        if model.predicts_words() || model.has_bilstm() || drops_input {
             self.firsts.fit(len(hidden));
         }
         if model.gradients.is_none() {

@@ -79,6 +79,7 @@ pub(super) fn missing(config: &EncoderConfig, head: Head) -> Option<&'static str
         (config.first_position > 0, "positions that begin after padding's"),
         (config.type_vocab_size == 0, "embeddings without segments"),
         (config.layerwise_lr_decay != 1.0, "rates that differ between layers"),
+        (config.bilstm_layers > 0, "BiLSTM under a head"),
         (!config.family.pooler(head).is_none_or(plain), "head like this family's"),
         (head == Head::Span && config.head_dropout(head) > 0.0, "dropout before a span head"),
     ];

@@ -18,6 +18,7 @@ use super::columns::Columns;
 use super::micro_batch::Sequence;
 use super::panel::{panels_len, place};
 use super::simd::Isa;
+use super::under_head;
 use super::workspace::{Model, Tape, Work};
 use crate::encode::Targets;
 use crate::engine::Divisors;
@@ -42,7 +43,7 @@ pub fn forward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
 pub fn drop_output(model: &Model, columns: &Columns, values: &mut [f32], scratch: &mut [f32]) {
     let dropout = model.dropout(Site::Output, model.config.output_dropout());
     let (Some(dropout), isa, hidden) = (dropout, model.isa, model.config.hidden_size) else { return };
-    let tokens = if columns.selected.is_empty() { &columns.tokens } else { &columns.selected_tokens };
+    let tokens = columns.read_tokens();
     let used = panels_len(isa, hidden, tokens.len());
     dropout.apply(isa, tokens, hidden, &mut values[..used], scratch);
 }
@@ -123,6 +124,8 @@ pub fn backward(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) 
     if model.predicts_words() {
         masked::backward(model, columns, work);
         masked::spread(model, columns, work);
+    } else if model.has_bilstm() {
+        under_head::spread(model, columns, work);
     } else {
         std::mem::swap(&mut work.gradient, &mut work.other_gradient);
     }

@@ -1,7 +1,8 @@
-//! Heads of each sequence's first token x, or in a causal model its last: `logits = C · dropout(f(P x + p)) + c`, with f the
-//! activation of the family's pooler, maybe with LayerNorm after it, and x dropped out too where the family says so;
-//! without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a class, the squared error of a
-//! number, the cross entropy over an example's sequences, or that of the next sentence, which has no dropout.
+//! Heads of each sequence's first token x, or in a causal model its last, or of both ends of a BiLSTM:
+//! `logits = C · dropout(f(P x + p)) + c`, with f the activation of the family's pooler, maybe with LayerNorm after it, and x
+//! dropped out too where the family says so; without a pooler's dense layer, `C · dropout(x) + c`; then the cross entropy of a
+//! class, the squared error of a number, the cross entropy over an example's sequences, or that of the next sentence, which
+//! has no dropout.
 //!
 //! S sequences of E examples. Where an example's sequences are both orders of a pair, the states under the classifier's
 //! dropout are added: `[H, S]` to `[H, E]`; of choices E is S here.
@@ -13,6 +14,7 @@ use super::super::micro_batch::Sequence;
 use super::super::panel::{add_neighbours, copy_columns, panels_len, repeat_columns};
 use super::super::product::Start;
 use super::super::transpose::to_feature_panels;
+use super::super::under_head;
 use super::super::workspace::{LAYER_UNITS, Model, Tape, Work};
 use super::pooler::Pooler;
 use super::{Logits, cross_entropy};
@@ -51,9 +53,9 @@ fn drops_input(model: &Model) -> bool {
     model.config.family.pooler(model.head).unwrap_or(&model.config.family.pooler).drops_input
 }
 
-/// Whether the pooler reads a copy: of some of the last layer's columns, or with dropout.
+/// Whether the pooler reads a copy: of some of the last layer's columns, of a BiLSTM's, or with dropout.
 fn reads_copy(model: &Model) -> bool {
-    model.predicts_words() || drops_input(model)
+    model.predicts_words() || model.has_bilstm() || drops_input(model)
 }
 
 fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
@@ -63,7 +65,11 @@ fn read(model: &Model, columns: &Columns, tape: &Tape, work: &mut Work) {
     let (isa, hidden, count) = (model.isa, model.config.hidden_size, columns.sequences.len());
     let firsts = &mut work.firsts[..panels_len(isa, hidden, count)];
     firsts.fill(0.0);
-    copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
+    if model.has_bilstm() {
+        under_head::read(model, columns, &tape.output, firsts);
+    } else {
+        copy_columns(isa, hidden, (&tape.output, &columns.firsts), (firsts, &columns.places[..count]));
+    }
     if drops_input(model) {
         drop_rows(model, &columns.sequences, Site::Pooler, firsts, &mut work.mask);
     }
