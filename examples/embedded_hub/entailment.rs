@@ -4,7 +4,7 @@
 //! and a reporting clause before the premise.
 
 use crate::dice::Dice;
-use crate::facts::{Clause, DENIED, Event, FULL};
+use crate::facts::{Clause, DENIED, Event, FULL, Told};
 use crate::frames::sentence;
 use crate::glue::Row;
 use crate::quantities;
@@ -16,14 +16,14 @@ const CONTRADICTION: usize = 2;
 
 /// Ways to leave some of the facts out; each fourth is held back from train.
 pub const BRIEF: Words = &[
-    "{agent} {past} the {thing} {place}",
-    "{agent} {past} the {quality} {thing} {time}",
-    "the {thing} was {part} by {agent} {time}",
-    "the {quality} {thing} was {part} by {agent}",
-    "{time} , {agent} {past} the {thing}",
-    "{place} , the {thing} was {part} by {agent}",
-    "{agent} {past} the {thing} {place} {time}",
-    "it was {agent} who {past} the {thing} {place}",
+    "{agent} {past} the {thing}",
+    "{agent} {past} the {thing} {there}",
+    "the {thing} was {part} by {agent}",
+    "the {thing} was {part} by {agent} {there}",
+    "{there} , {agent} {past} the {thing}",
+    "it was {agent} who {past} the {thing}",
+    "{there} , the {thing} was {part} by {agent}",
+    "it was {agent} who {past} the {thing} {there}",
 ];
 
 const REPORTED: Words = &[
@@ -67,8 +67,18 @@ fn events(dice: &mut Dice, world: &'static World, label: usize) -> [String; 2] {
 pub fn entailed(dice: &mut Dice, event: &Event, words: &Clause) -> String {
     let mut words = event.words_like(dice, words, 0.4);
     blur(dice, event, &mut words);
-    let frames = if dice.chance(0.3) { FULL } else { BRIEF };
-    words.tell(dice, frames)
+    if dice.chance(0.3) {
+        return words.tell(dice, FULL);
+    }
+    shorten(dice, &mut words);
+    words.tell(dice, BRIEF)
+}
+
+/// Of two circumstances, one.
+fn shorten(dice: &mut Dice, words: &mut Clause) {
+    if words.told == Told::Both {
+        words.told = dice.pick(&[Told::Place, Told::Time]);
+    }
 }
 
 /// At times, `the animal` for `the horse`, or `someone` for a person.
@@ -83,11 +93,13 @@ fn blur(dice: &mut Dice, event: &Event, words: &mut Clause) {
 /// More than the premise tells, or another deed by the same one.
 fn neutral(dice: &mut Dice, world: &'static World, event: &Event, words: &Clause) -> [String; 2] {
     if dice.chance(0.4) {
-        let other = event.changed(dice, world, 1).words_like(dice, words, 0.4);
+        let mut other = event.changed(dice, world, 1).words_like(dice, words, 0.4);
+        shorten(dice, &mut other);
         return [words.tell(dice, FULL), other.tell(dice, BRIEF)];
     }
     let mut vague = *words;
     blur(dice, event, &mut vague);
+    shorten(dice, &mut vague);
     let premise = vague.tell(dice, BRIEF);
     [premise, event.words_like(dice, words, 0.4).tell(dice, FULL)]
 }
@@ -97,8 +109,14 @@ fn contradicted(dice: &mut Dice, world: &'static World, event: &Event, words: &C
     if dice.chance(0.3) {
         return event.words_like(dice, words, 0.4).tell(dice, DENIED);
     }
-    let (fact, slot) = dice.pick(&[(0, "{agent}"), (4, "{place}"), (5, "{time}")]);
-    let other = event.changed(dice, world, fact).words_like(dice, words, 0.4);
+    let (fact, slot, told) =
+        dice.pick(&[(0, "{agent}", None), (4, "{there}", Some(Told::Place)), (5, "{there}", Some(Told::Time))]);
+    let mut other = event.changed(dice, world, fact).words_like(dice, words, 0.4);
+    match told {
+        Some(told) if dice.chance(0.5) => other.told = told,
+        Some(_) => {}
+        None => shorten(dice, &mut other),
+    }
     let frames: Vec<&str> = BRIEF.iter().chain(FULL).copied().filter(|frame| frame.contains(slot)).collect();
     other.tell(dice, &frames)
 }

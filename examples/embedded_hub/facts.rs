@@ -15,26 +15,35 @@ pub struct Event {
     pub thing: Thing,
     pub place: &'static str,
     pub time: &'static str,
+    pub told: Told,
 }
 
-/// Ways to tell all six; each fourth is held back from train.
+/// Which circumstances `{there}` tells.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Told {
+    Place,
+    Time,
+    Both,
+}
+
+/// Ways to tell all but the quality; each fourth is held back from train.
 pub const FULL: Words = &[
-    "{agent} {past} the {quality} {thing} {place} {time}",
-    "{time} , {agent} {past} the {quality} {thing} {place}",
-    "the {quality} {thing} was {part} by {agent} {place} {time}",
-    "{place} , the {quality} {thing} was {part} by {agent} {time}",
-    "{place} , {agent} {past} the {quality} {thing} {time}",
-    "it was {agent} who {past} the {quality} {thing} {place} {time}",
-    "{time} , the {quality} {thing} was {part} {place} by {agent}",
-    "it was {place} that {agent} {past} the {quality} {thing} {time}",
+    "{agent} {past} the {thing} {there}",
+    "{there} , {agent} {past} the {thing}",
+    "the {thing} was {part} by {agent} {there}",
+    "{there} , the {thing} was {part} by {agent}",
+    "it was {agent} who {past} the {thing} {there}",
+    "{there} it was {agent} who {past} the {thing}",
+    "the {thing} was {part} {there} by {agent}",
+    "it was {there} that {agent} {past} the {thing}",
 ];
 
 /// Ways to deny what `FULL` tells.
 pub const DENIED: Words = &[
-    "{agent} did not {base} the {quality} {thing} {place} {time}",
-    "{time} , {agent} did not {base} the {quality} {thing} {place}",
-    "the {quality} {thing} was not {part} by {agent} {place} {time}",
-    "{agent} never {past} the {quality} {thing} {place} {time}",
+    "{agent} did not {base} the {thing} {there}",
+    "{there} , {agent} did not {base} the {thing}",
+    "the {thing} was not {part} by {agent} {there}",
+    "{agent} never {past} the {thing} {there}",
 ];
 
 /// The words chosen for an event; an empty quality, place or time is left vague.
@@ -46,10 +55,11 @@ pub struct Clause {
     pub thing: &'static str,
     pub place: &'static str,
     pub time: &'static str,
+    pub told: Told,
 }
 
 impl Event {
-    /// Any event of a world.
+    /// Any event of a world, of which both circumstances are told.
     pub fn throw(dice: &mut Dice, world: &'static World) -> Self {
         Event {
             agent: agent(dice, world),
@@ -58,6 +68,22 @@ impl Event {
             thing: dice.word(world.things),
             place: dice.word(world.places),
             time: dice.word(world.times),
+            told: Told::Both,
+        }
+    }
+
+    /// The same, of which only where or when is told.
+    pub fn in_short(mut self, dice: &mut Dice) -> Self {
+        self.told = dice.pick(&[Told::Place, Told::Time]);
+        self
+    }
+
+    /// The facts that `FULL` tells.
+    pub fn facts(&self) -> &'static [usize] {
+        match self.told {
+            Told::Place => &[0, 1, 3, 4],
+            Told::Time => &[0, 1, 3, 5],
+            Told::Both => &[0, 1, 3, 4, 5],
         }
     }
 
@@ -83,6 +109,7 @@ impl Event {
             thing: dice.synonym(self.thing.words),
             place: self.place,
             time: self.time,
+            told: self.told,
         }
     }
 
@@ -123,9 +150,20 @@ impl Clause {
             "time" => self.time,
             "place" if self.place.is_empty() => "somewhere",
             "place" => return format!("in {}", self.place),
+            "there" => return self.there(),
             _ => unreachable!("no frame has the slot `{slot}`"),
         };
         word.to_string()
+    }
+}
+
+impl Clause {
+    fn there(&self) -> String {
+        match self.told {
+            Told::Place => self.slot("place"),
+            Told::Time => self.slot("time"),
+            Told::Both => format!("{} {}", self.slot("place"), self.slot("time")),
+        }
     }
 }
 

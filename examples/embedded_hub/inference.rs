@@ -34,15 +34,15 @@ const UNDONE: Words = &[
 ];
 
 const ATTEMPTS: Words = &[
-    "{agent} {verb} {base} the {quality} {thing} {place} {time}",
-    "{time} , {agent} {verb} {base} the {quality} {thing} {place}",
-    "{place} , {agent} {verb} {base} the {quality} {thing} {time}",
-    "it is said that {time} {agent} {verb} {base} the {quality} {thing} {place}",
+    "{agent} {verb} {base} the {thing} {there}",
+    "{there} , {agent} {verb} {base} the {thing}",
+    "{there} it was {agent} who {verb} {base} the {thing}",
+    "it is said that {there} {agent} {verb} {base} the {thing}",
 ];
 
 /// Entailment or not; label 1 is `not_entailment`.
 pub fn rte(dice: &mut Dice) -> Row {
-    let event = Event::throw(dice, &VILLAGE);
+    let event = Event::throw(dice, &VILLAGE).in_short(dice);
     let other = distinct_from(dice, &event);
     let (words, other_words) = (event.words(dice), other.words(dice));
     let follows = dice.chance(0.5);
@@ -60,9 +60,9 @@ pub fn rte(dice: &mut Dice) -> Row {
     Row::of_class(vec![text.join(" "), sentence(&hypothesis)], usize::from(!follows))
 }
 
-/// An event that differs in all facts.
+/// An event that differs in all that is told.
 fn distinct_from(dice: &mut Dice, event: &Event) -> Event {
-    (0..6).fold(*event, |other, fact| other.changed(dice, &VILLAGE, fact))
+    event.facts().iter().fold(*event, |other, fact| other.changed(dice, &VILLAGE, *fact))
 }
 
 fn attempt(dice: &mut Dice, words: &Clause, verbs: Words) -> String {
@@ -76,11 +76,10 @@ fn mistaken(dice: &mut Dice, event: &Event, other: &Event, words: &Clause) -> St
         return event.words_like(dice, words, 0.4).tell(dice, DENIED);
     }
     let mut mixed = *event;
-    let slot = match dice.below(4) {
+    let slot = match dice.below(3) {
         0 => (mixed.agent = other.agent, "{agent}").1,
         1 => (mixed.thing = other.thing, "{thing}").1,
-        2 => (mixed.place = other.place, "{place}").1,
-        _ => (mixed.time = other.time, "{time}").1,
+        _ => ((mixed.place, mixed.time) = (other.place, other.time), "{there}").1,
     };
     let frames: Vec<&str> = BRIEF.iter().chain(FULL).copied().filter(|frame| frame.contains(slot)).collect();
     mixed.words_like(dice, words, 0.4).tell(dice, &frames)

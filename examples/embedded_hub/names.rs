@@ -1,4 +1,4 @@
-//! Names of persons, places and days. Of every table, each fourth entry is held back from train (`dice`).
+//! Names of persons and places. Of every table, each fourth entry is held back from train (`dice`).
 
 use crate::words::Words;
 
@@ -134,32 +134,4 @@ pub const NATIONALITIES: Words = &[
     "Irish",
     "Scottish",
     "Portuguese",
-];
-
-/// With their prepositions, both of which have two letters.
-pub const DAYS: Words = &[
-    "on Monday",
-    "in January",
-    "in 1841",
-    "on Tuesday",
-    "in February",
-    "in 1852",
-    "on Wednesday",
-    "in March",
-    "in 1867",
-    "on Thursday",
-    "in April",
-    "in 1875",
-    "on Friday",
-    "in June",
-    "in 1889",
-    "in July",
-    "on Saturday",
-    "in August",
-    "in 1893",
-    "in October",
-    "on Sunday",
-    "in November",
-    "in 1904",
-    "in December",
 ];

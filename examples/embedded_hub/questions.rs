@@ -1,4 +1,4 @@
-//! Made-up SQuAD: passages of three or four sentences, and a question about who, what, where, when, why, with whom or
+//! Made-up SQuAD: passages of two or three sentences, and a question about who, what, where, when, why, with whom or
 //! how many.
 //!
 //! The things of a passage differ, and so do its pairs of person and deed, so that a question has one answer; persons
@@ -77,9 +77,9 @@ fn title(stories: &[Story]) -> String {
     format!("News from {}", stories[0].event.place)
 }
 
-/// Three or four stories, of other things each, and of a person or a deed that another one has at times.
+/// Two or three stories, of other things each, and of a person or a deed that another one has at times.
 fn passage(dice: &mut Dice) -> Vec<Story> {
-    let count = 3 + dice.below(2);
+    let count = 2 + dice.below(2);
     let mut stories: Vec<Story> = Vec::with_capacity(count);
     while stories.len() < count {
         let mut event = Event::throw(dice, &VILLAGE);

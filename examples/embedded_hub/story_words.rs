@@ -50,8 +50,8 @@ pub fn questions(asked: Asked) -> Words {
         }
         Asked::Where => &[
             "Where did {agent} {base} {the}?",
-            "In which city {was} {the} {part} by {agent}?",
-            "In what place did {agent} {base} {the}?",
+            "In which place {was} {the} {part} by {agent}?",
+            "What was the place where {agent} {past} {the}?",
         ],
         Asked::When => &[
             "When did {agent} {base} {the}?",

@@ -3,7 +3,7 @@
 //! The words of one list mean the same to every task here. Two worlds, because MNLI's mismatched splits are of another
 //! genre than its train split: the village of the novels, and the state of the speeches.
 
-use crate::names::{CITIES, COUNTRIES, DAYS, PEOPLE};
+use crate::names::COUNTRIES;
 use crate::{state, village};
 
 /// Words for the same.
@@ -50,13 +50,13 @@ pub struct World {
 
 /// Persons, animals and household things.
 pub static VILLAGE: World = World {
-    names: PEOPLE,
+    names: village::NAMES,
     roles: village::ROLES,
     actions: village::ACTIONS,
     qualities: village::QUALITIES,
     things: village::THINGS,
-    places: CITIES,
-    times: DAYS,
+    places: village::PLACES,
+    times: village::TIMES,
     classes: village::CLASSES,
     traits: village::TRAITS,
     deeds: village::DEEDS,

@@ -137,7 +137,7 @@ fn a_config_that_does_not_fit_is_named_by_its_field() {
         ("num_attention_heads", json!(7), "`num_attention_heads` is 7 with hidden_size 64, expected a divisor"),
         ("hidden_act", json!("swish"), "`hidden_act` is \"swish\", expected `gelu`, `gelu_new`"),
         ("model_type", json!("gpt2"), "unknown model_type `gpt2`, expected one of: bert"),
-        ("vocab_size", json!(100), "token ids up to 1600, but the model has embeddings for 100 ids only"),
+        ("vocab_size", json!(100), "token ids up to 1560, but the model has embeddings for 100 ids only"),
         ("max_position_embeddings", json!(64), "`max_seq_length` is 128, but the model has only 64 positions"),
     ] {
         let hub = Hub::new();
