@@ -85,8 +85,8 @@ pub fn memory_of(
 /// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
 /// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
 /// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer (`10 H + 2 I + N` where feed-forward is gated),
-/// and `12 H + 3 I` a token, `2 H` more where a head of every token has a pooler, `10 H` of one with beams; and a gradient of the layers' parameters
-/// where they share them. A frozen encoder keeps two layers.
+/// and `12 H + 3 I` a token, `2 H` more where a head of every token has a pooler, `10 H` of one with beams; and a gradient of the
+/// layers' parameters where they share them. A frozen encoder keeps two layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
     let (narrow, gated) = if matches!(config.encoder, Encoder::ModernBert(_)) { (10, 2) } else { (8, 1) };

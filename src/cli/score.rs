@@ -94,7 +94,7 @@ impl Scored {
             usage(format!("unknown task `{name}`, expected one of {}", known.join(", ")))
         })?;
         Ok(match (task.head, task.schema) {
-            (Head::Span, Schema::Question { unanswerable: true }) => Scored::SquadV2,
+            (Head::Span | Head::BeamSpan, Schema::Question { unanswerable: true }) => Scored::SquadV2,
             (Head::Span | Head::BeamSpan, _) => Scored::SquadV1,
             (Head::Regression, _) => Scored::Regression(task),
             (Head::Tokens | Head::FeatureBased(_), _) => Scored::Tagging(task),

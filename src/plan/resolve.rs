@@ -83,6 +83,17 @@ fn recipe(experiment: &Experiment, resolution: &BTreeMap<&str, Given>, point: &[
     serde_json::from_value(Value::Object(json)).expect("the table of fields is the recipe's, by test")
 }
 
+/// Why a recipe goes without a BiLSTM under the head.
+fn no_bilstm(recipe: &Recipe) -> Option<String> {
+    if let Some(kind) = recipe.features {
+        return Some(format!("`features` is `{kind}`, and has a BiLSTM over a frozen encoder"));
+    }
+    if recipe.auxiliary_lm > 0.0 {
+        return Some("`auxiliary_lm` has next tokens learned of an encoder that the head reads itself".into());
+    }
+    (recipe.span_head == SpanHead::Beam).then(|| "nobody has tried one under `span_head: beam`".into())
+}
+
 /// What no single field can be blamed for.
 fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     let impossible = |message: String| Err(PlanError::Recipe { task: task.name, message });
@@ -119,23 +130,8 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
         let text = "`span_head` is `beam`, expected `simple`: only questions have answers that are spans";
         return impossible(text.into());
     }
-    if let Some(kind) = recipe.features.filter(|_| recipe.bilstm_layers > 0) {
-        let layers = recipe.bilstm_layers;
-        return impossible(format!(
-            "`bilstm_layers` is {layers}, expected 0: `features` is `{kind}`, and has a BiLSTM over a frozen encoder"
-        ));
-    }
-    if recipe.bilstm_layers > 0 && recipe.auxiliary_lm > 0.0 {
-        return impossible(format!(
-            "`bilstm_layers` is {}, expected 0: `auxiliary_lm` has next tokens learned of an encoder that the head reads itself",
-            recipe.bilstm_layers
-        ));
-    }
-    if recipe.bilstm_layers > 0 && recipe.span_head == SpanHead::Beam {
-        return impossible(format!(
-            "`bilstm_layers` is {}, expected 0: nobody has tried one under `span_head: beam`",
-            recipe.bilstm_layers
-        ));
+    if let Some(reason) = no_bilstm(recipe).filter(|_| recipe.bilstm_layers > 0) {
+        return impossible(format!("`bilstm_layers` is {}, expected 0: {reason}", recipe.bilstm_layers));
     }
     if recipe.both_orders && !matches!(task.schema, Schema::Pair(..)) {
         return impossible(format!(

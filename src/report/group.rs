@@ -2,9 +2,8 @@
 //!
 //! Runs on other rows (`--limit`, a partial file, another release), by another engine or at another task version are
 //! groups of their own, so that nothing is averaged over a difference that is not said; so are runs that read a frozen encoder,
-//! each kind of features apart, and
-//! that have a BiLSTM under the head. Where the experiment chooses none of its runs (`select: none`), each recipe is a group
-//! too: nothing stands for the grid.
+//! each kind of features apart, and that have a BiLSTM under the head. Where the experiment chooses none of its runs
+//! (`select: none`), each recipe is a group too: nothing stands for the grid.
 
 use crate::family::Baseline;
 use crate::record::Record;
