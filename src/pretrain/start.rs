@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Fields of `config.json` that the computation or a shape depends on.
-const SHAPE: [&str; 9] = [
+const SHAPE: [&str; 11] = [
     "model_type",
     "vocab_size",
     "hidden_size",
@@ -20,6 +20,8 @@ const SHAPE: [&str; 9] = [
     "intermediate_size",
     "hidden_act",
     "max_position_embeddings",
+    "type_vocab_size",
+    "layer_norm_eps",
     "is_decoder",
 ];
 
@@ -32,8 +34,9 @@ pub fn check(folder: &Path, config: &Value) -> Result<(), PretrainError> {
     let text = std::fs::read_to_string(folder.join("config.json"));
     let text = text.map_err(|error| bad(format!("config.json: {error}")))?;
     let theirs: Value = serde_json::from_str(&text).map_err(|error| bad(format!("config.json: {error}")))?;
-    let usual = Value::Bool(false); // what leaves `is_decoder` out reads both ways
-    let of = |config: &Value, field: &str| config.get(field).unwrap_or(&usual).clone();
+    // What leaves `is_decoder` out reads both ways.
+    let usual = |field: &str| if field == "is_decoder" { Value::Bool(false) } else { Value::Null };
+    let of = |config: &Value, field: &str| config.get(field).cloned().unwrap_or_else(|| usual(field));
     let differs = SHAPE.iter().filter(|field| config.get(**field).is_some()).find(|f| of(&theirs, f) != of(config, f));
     differs.map_or(Ok(()), |field| {
         Err(bad(format!("its `{field}` is {}, expected this file's, {}", of(&theirs, field), of(config, field))))

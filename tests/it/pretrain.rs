@@ -213,4 +213,10 @@ fn a_checkpoint_is_gone_on_from() {
     assert_eq!(refused.status.code(), Some(2));
     let complaint = String::from_utf8(refused.stderr).unwrap().replace(&model, "MODEL");
     insta::assert_snapshot!(complaint, @"error: `start_from`: MODEL: its `hidden_size` is 32, expected this file's, 64");
+    let config = fs::read_to_string(first.join("model/config.json")).unwrap();
+    fs::write(first.join("model/config.json"), config.replace("\"layer_norm_eps\": 1e-12", "\"layer_norm_eps\": 1e-5"))
+        .unwrap();
+    let refused = finish(&file, &folder.path().join("fourth"), &sets);
+    let complaint = String::from_utf8(refused.stderr).unwrap().replace(&model, "MODEL");
+    insta::assert_snapshot!(complaint, @"error: `start_from`: MODEL: its `layer_norm_eps` is 0.00001, expected this file's, 1e-12");
 }
