@@ -120,11 +120,11 @@ fn weights(vocabulary: usize) -> Vec<u8> {
         .into_iter()
         .map(|(name, shape)| {
             let values = values(&name, shape.iter().product());
-            (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+            (name, shape, values.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect())
         })
         .collect();
     let views = arrays.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).expect("as many bytes as the shape says");
+        let view = TensorView::new(Dtype::F16, shape.clone(), bytes).expect("as many bytes as the shape says");
         (name.as_str(), view)
     });
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);

@@ -129,7 +129,7 @@ fn fetch_writes_the_pins_of_what_it_saw_and_pins_are_demanded() {
     };
     let output = fetch(&["--write-pins", pins.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(printed(&output).ends_with("7 files, 903822 bytes; 0 missing\n"), "{}", printed(&output));
+    assert!(printed(&output).ends_with("7 files, 478862 bytes; 0 missing\n"), "{}", printed(&output));
     let config = std::fs::read(hub.join("models/repro/bert-tiny/config.json")).unwrap();
     let digest = crate::hub_server::sha256(&config);
     let read = Pins::read(&pins).unwrap();
