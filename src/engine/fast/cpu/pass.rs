@@ -178,6 +178,9 @@ impl Worker {
         };
         embedding::forward(model, &self.columns, &mut self.tape, &mut self.work);
         keep(0, &mut self.tape);
+        if let Encoder::Xlnet(_) = model.config.encoder {
+            self.work.distances.set(model, &self.columns, sequences);
+        }
         for layer in 0..layers {
             let step = Step { model, layer, columns: &self.columns, sequences };
             let last = layer + 1 == layers;

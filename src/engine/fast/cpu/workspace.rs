@@ -166,6 +166,8 @@ pub struct LayerTape {
     pub query: Buffer,
     /// `log Σ exp` of the scores `[N, Q]`.
     pub log_sums: Buffer,
+    /// XLNet's distances `[H, 2 T]`.
+    pub distances: Buffer,
     /// Attention's context `[H, Q]`.
     pub context: Buffer,
     /// x̂ of the first LayerNorm `[H, Q]`.
@@ -192,6 +194,9 @@ impl LayerTape {
             buffer.fit(few(hidden));
         }
         self.log_sums.fit(model.config.num_attention_heads * queries);
+        if model.layout.layers[0].relative.is_some() {
+            self.distances.fit(panels_len(isa, hidden, 2 * columns));
+        }
         for buffer in [&mut self.context, &mut self.attended_hat, &mut self.attended, &mut self.output_hat] {
             buffer.fit(few(hidden));
         }
@@ -303,7 +308,7 @@ pub struct Work {
     pub pooled_inverse: Buffer,
     /// The gate's value `[I, T]`, where the feed-forward block is gated; also the last LayerNorm's output `[H, T]`.
     pub gate: Buffer,
-    /// XLNet's distances, and their parameters' gradients.
+    /// XLNet's sinusoids, and the gradients of what distances have of parameters.
     pub distances: Distances,
     pub distance_gradients: DistanceGradients,
     /// Cosines and sines of rotary positions.
@@ -343,7 +348,7 @@ impl Work {
         let relative = matches!(model.config.encoder, Encoder::Xlnet(_));
         self.attention.fit(isa, model.head_size(), longest, relative);
         if relative {
-            self.distances.fit(isa, hidden, longest);
+            self.distances.fit(model, columns, longest);
         }
         let drops_input = model.config.family.pooler(model.head).is_some_and(|pooler| pooler.drops_input);
         if model.predicts_words() || model.has_bilstm() || drops_input {
@@ -361,7 +366,7 @@ impl Work {
         }
         self.shared_layer.fit(model.layout.shared_layer.as_ref().map_or(0, ExactSizeIterator::len));
         if relative {
-            self.distance_gradients.fit(isa, hidden, longest);
+            self.distance_gradients.fit(isa, hidden, columns);
         }
         self.query_gradient.fit(len(hidden));
         self.wide_gradient.fit(len(wide));

@@ -108,6 +108,13 @@ pub struct Place<'a> {
     pub relative: Option<Relative<'a>>,
 }
 
+impl Place<'_> {
+    /// Columns of its distances, two a key.
+    fn distances(&self) -> Range<usize> {
+        2 * self.keys.start..2 * self.keys.end
+    }
+}
+
 /// Buffers of a worker, for one head.
 #[derive(Default)]
 pub struct Scratch {
@@ -297,7 +304,7 @@ impl Attention {
             }
             if let Some(relative) = &mut targets.relative {
                 let mut target = Target { values: &mut *relative.distances, rows: self.heads * self.size, first: 0 };
-                scatter_tokens(self, head, &scratch.relative.gradient, &mut target, 0..2 * place.keys.len());
+                scatter_tokens(self, head, &scratch.relative.gradient, &mut target, place.distances());
             }
             scatter_tokens(self, head, &scratch.key_gradient, &mut targets.key(), place.keys.clone());
             scatter_tokens(self, head, &scratch.value_gradient, &mut targets.value(), place.keys.clone());

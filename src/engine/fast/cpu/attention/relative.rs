@@ -2,8 +2,9 @@
 //! `(q_i + u) k_j`, come those of distance, `(q_i + v) r_(i - j)`, and of segments, `(q_i + w) s`, with one s for pairs within
 //! a segment and one for others; all over √D.
 //!
-//! n keys, R = 2 n rows of distances n, n - 1, …, 1 - n, D values a head, W queries a panel. Scores of distance are made of
-//! all R rows, `[R, W]`; query i takes row `n - i + j` for key j. Backward is the same with gradients.
+//! n keys, 2 n rows of distances n, n - 1, …, 1 - n, D values a head, W queries a panel. Query i takes row `n - i + j` for key
+//! j, so the queries of a panel need a window of R rows, `n + W - 1` of them where they are neighbours. Scores of distance are
+//! made of those, `[R, W]`. Backward is the same with gradients.
 
 use super::gather::gather_rows;
 use super::{Attention, Place, Scratch, Source};
@@ -20,13 +21,13 @@ pub struct Relative<'a> {
     pub biases: [&'a [f32]; 3],
     /// s of pairs within a segment and of others, `[2, H]`.
     pub segments: &'a [f32],
-    /// r, `[H, R]` in panels.
+    /// r of all the micro-batch's sequences, `[H, 2 T]` in panels; a sequence's begin at twice its first column.
     pub distances: &'a [f32],
     /// The sequence's tokens, for their segments.
     pub rows: &'a [Rows],
 }
 
-/// Where their gradients go; all are added to but those of distances, which are set.
+/// Where their gradients go; all are added to but those of distances `[H, 2 T]`, which are set.
 pub struct RelativeGradients<'a> {
     /// Of u, v and w.
     pub biases: [&'a mut [f32]; 3],
@@ -39,7 +40,7 @@ pub struct RelativeGradients<'a> {
 /// Buffers of a worker, for one head.
 #[derive(Default)]
 pub struct RelativeScratch {
-    /// r `[D, R]`.
+    /// r `[D, 2 n]`.
     keys: Buffer,
     /// `(q + v) / √D` and `(q + w) / √D` in panels `[D, W]`.
     queries: [Buffer; 2],
@@ -49,8 +50,30 @@ pub struct RelativeScratch {
     scores: Buffer,
     /// Gradient of a panel of queries `[D, W]`.
     panel: Buffer,
-    /// Gradient of r `[R, D]`.
+    /// Gradient of r `[2 n, D]`.
     pub gradient: Buffer,
+}
+
+/// The rows of distances that a panel's queries take.
+struct Window {
+    /// The first.
+    first: usize,
+    /// R.
+    count: usize,
+    /// Which of them each query takes for key 0.
+    offsets: [usize; MAX_WIDTH],
+}
+
+impl Window {
+    fn of(place: &Place, tokens: &[u64]) -> Window {
+        let keys = place.keys.len();
+        let start = |token: &u64| keys - (token - place.first_token) as usize;
+        let starts = || tokens.iter().map(start);
+        let (first, last) = (starts().min().unwrap_or(0), starts().max().unwrap_or(0));
+        let mut offsets = [0; MAX_WIDTH];
+        offsets.iter_mut().zip(starts()).for_each(|(offset, start)| *offset = start - first);
+        Window { first, count: last - first + keys, offsets }
+    }
 }
 
 impl RelativeScratch {
@@ -78,7 +101,7 @@ impl Relative<'_> {
     pub fn gather(&self, attention: &Attention, head: usize, place: &Place, scratch: &mut Scratch) {
         let (width, size, scale) = (attention.isa.width, attention.size, attention.scale());
         let source = Source { values: self.distances, rows: attention.heads * size, first: 0 };
-        gather_rows(attention, head, source, 0..2 * place.keys.len(), &mut scratch.relative.keys);
+        gather_rows(attention, head, source, place.distances(), &mut scratch.relative.keys);
         let used = size * place.queries.len().next_multiple_of(width);
         let plus = |values: &mut [f32], bias: &[f32]| {
             for (at, row) in values.chunks_exact_mut(width).enumerate() {
@@ -121,8 +144,9 @@ impl Relative<'_> {
     ) {
         let (keys, width, size) = (place.keys.len(), attention.isa.width, attention.size);
         let RelativeScratch { keys: distances, queries, scores, .. } = &mut scratch.relative;
-        let left = Left::Columns { values: distances, stride: (2 * keys).next_multiple_of(width) };
-        attention.panel_product([2 * keys, tokens.len(), size], left, &queries[0][panel * size * width..], scores);
+        let window = Window::of(place, tokens);
+        let left = Left::Columns { values: &distances[window.first..], stride: (2 * keys).next_multiple_of(width) };
+        attention.panel_product([window.count, tokens.len(), size], left, &queries[0][panel * size * width..], scores);
         let queries = &queries[1][panel * size * width..];
         let product = |which: usize, lane: usize| -> f32 {
             let segment = self.segment(which, head, size).iter().enumerate();
@@ -133,7 +157,8 @@ impl Relative<'_> {
             let of_segments = [product(0, lane), product(1, lane)];
             for key in 0..keys {
                 let apart = usize::from(self.rows[key].segment != self.rows[at].segment);
-                scratch.scores[key * width + lane] += scores[(keys - at + key) * width + lane] + of_segments[apart];
+                let of_distance = scores[(window.offsets[lane] + key) * width + lane];
+                scratch.scores[key * width + lane] += of_distance + of_segments[apart];
             }
         }
     }
@@ -151,8 +176,9 @@ impl Relative<'_> {
         let (width, size) = (attention.isa.width, attention.size);
         let own = head * size..(head + 1) * size;
         add_lanes(&scratch.panel, width, tokens.len(), &mut targets.biases[0][own.clone()]);
-        let of_segments = self.spread(attention, place, tokens, scratch);
-        self.distance_backward(attention, panel, place, tokens.len(), scratch);
+        let window = Window::of(place, tokens);
+        let of_segments = self.spread(attention, place, (tokens, &window), scratch);
+        distance_backward(attention, panel, place, (tokens.len(), &window), scratch);
         add_lanes(&scratch.relative.panel, width, tokens.len(), &mut targets.biases[1][own.clone()]);
         add_panel(&mut scratch.panel, &scratch.relative.panel, size * width);
         let queries = &scratch.relative.queries[1][panel * size * width..];
@@ -176,51 +202,53 @@ impl Relative<'_> {
         &self,
         attention: &Attention,
         place: &Place,
-        tokens: &[u64],
+        (tokens, window): (&[u64], &Window),
         scratch: &mut Scratch,
     ) -> [[f32; MAX_WIDTH]; 2] {
         let (keys, width) = (place.keys.len(), attention.isa.width);
         let mut of_segments = [[0.0; MAX_WIDTH]; 2];
-        scratch.relative.scores[..2 * keys * width].fill(0.0);
+        scratch.relative.scores[..window.count * width].fill(0.0);
         for (lane, token) in tokens.iter().enumerate() {
             let at = (token - place.first_token) as usize;
             for key in 0..keys {
                 let gradient = scratch.score_gradient[key * width + lane];
-                scratch.relative.scores[(keys - at + key) * width + lane] = gradient;
+                scratch.relative.scores[(window.offsets[lane] + key) * width + lane] = gradient;
                 of_segments[usize::from(self.rows[key].segment != self.rows[at].segment)][lane] += gradient;
             }
         }
         of_segments
     }
+}
 
-    /// `dq = rᵀ dS / √D` in `scratch.relative.panel`, and `dr += dS (q + v)ᵀ / √D`.
-    fn distance_backward(
-        &self,
-        attention: &Attention,
-        panel: usize,
-        place: &Place,
-        lanes: usize,
-        scratch: &mut Scratch,
-    ) {
-        let (keys, width, size) = (place.keys.len(), attention.isa.width, attention.size);
-        let RelativeScratch { keys: distances, tokens, scores, panel: output, gradient, .. } = &mut scratch.relative;
-        let left = Left::Rows { values: distances, stride: (2 * keys).next_multiple_of(width) };
-        attention.panel_product([size, lanes, 2 * keys], left, scores, output);
-        output[..size * width].iter_mut().for_each(|value| *value *= attention.scale());
-        Product {
-            m: 2 * keys,
-            n: size,
-            k: lanes,
-            left: Left::Panels { values: scores, panel: 0 },
-            right: &tokens[panel * width * width..],
-            right_panel: place.queries.len() * width,
-            start: if panel == 0 { Start::Zero } else { Start::Output },
-            output: gradient,
-            output_panel: width,
-            output_row: size,
-        }
-        .run(attention.isa, true);
+/// `dq = rᵀ dS / √D` in `scratch.relative.panel`, and `dr += dS (q + v)ᵀ / √D`.
+fn distance_backward(
+    attention: &Attention,
+    panel: usize,
+    place: &Place,
+    (lanes, window): (usize, &Window),
+    scratch: &mut Scratch,
+) {
+    let (keys, width, size) = (place.keys.len(), attention.isa.width, attention.size);
+    let RelativeScratch { keys: distances, tokens, scores, panel: output, gradient, .. } = &mut scratch.relative;
+    let left = Left::Rows { values: &distances[window.first..], stride: (2 * keys).next_multiple_of(width) };
+    attention.panel_product([size, lanes, window.count], left, scores, output);
+    output[..size * width].iter_mut().for_each(|value| *value *= attention.scale());
+    if panel == 0 {
+        gradient[..2 * keys * size].fill(0.0);
     }
+    Product {
+        m: window.count,
+        n: size,
+        k: lanes,
+        left: Left::Panels { values: scores, panel: 0 },
+        right: &tokens[panel * width * width..],
+        right_panel: place.queries.len() * width,
+        start: Start::Output,
+        output: &mut gradient[window.first * size..],
+        output_panel: width,
+        output_row: size,
+    }
+    .run(attention.isa, true);
 }
 
 /// Adds the sum over lanes of each row of a panel.

@@ -1,7 +1,7 @@
 //! A layer's backward pass.
 
-use super::Step;
 use super::forward::drop_inner;
+use super::{Step, relative};
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::{Gradients, Place, Source};
 use crate::engine::fast::cpu::columns::first_indices;
@@ -99,17 +99,17 @@ fn attention(step: &Step, tape: &LayerTape, work: &mut Work) {
         let gradient = Source { values: &work.context_gradient, rows: hidden, first: 0 };
         let log_sums = &tape.log_sums[..model.config.num_attention_heads * queries];
         let query = if step.selects() { Some(&mut work.query_gradient[..some]) } else { None };
-        let relative = work.distance_gradients.targets(own);
-        let mut targets = Gradients { projected: &mut work.projected_gradient[..all], hidden, query, relative };
-        let tokens = place.keys.len();
-        let place = Place { relative: work.distances.of(step, &place), ..place };
+        let mut targets = Gradients {
+            projected: &mut work.projected_gradient[..all],
+            hidden,
+            query,
+            relative: work.distance_gradients.targets(own),
+        };
+        let place = Place { relative: relative::of(step, tape, &place), ..place };
         attention.backward(&place, step.inputs(tape), gradient, log_sums, &mut targets, &mut work.attention);
-        if own.is_some() {
-            work.distance_gradients.add_weight(step, tokens, &work.distances);
-        }
     }
     if let Some(own) = own {
-        work.distance_gradients.hand_over(step, own);
+        work.distance_gradients.hand_over(step, own, &work.distances);
     }
     clear_tail(isa, rows, step.columns.count, &mut work.projected_gradient[..all]);
     if step.selects() {

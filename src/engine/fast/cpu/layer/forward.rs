@@ -1,6 +1,6 @@
 //! A layer's forward pass.
 
-use super::Step;
+use super::{Step, relative};
 use crate::engine::dropout::Site;
 use crate::engine::fast::cpu::attention::{Place, Target};
 use crate::engine::fast::cpu::columns::first_indices;
@@ -41,10 +41,10 @@ fn attend(step: &Step, tape: &mut LayerTape, work: &mut Work) {
     let mut context = std::mem::take(&mut tape.context);
     let mut log_sums = std::mem::take(&mut tape.log_sums);
     let used = model.config.num_attention_heads * queries;
+    work.distances.project(step, &mut tape.distances);
     for place in step.places() {
         let mut target = Target { values: &mut context, rows: hidden, first: 0 };
-        let relative = work.distances.of(step, &place);
-        let place = Place { relative, ..place };
+        let place = Place { relative: relative::of(step, tape, &place), ..place };
         attention.forward(&place, step.inputs(tape), &mut target, &mut log_sums[..used], &mut work.attention);
     }
     (tape.context, tape.log_sums) = (context, log_sums);
