@@ -128,7 +128,7 @@ fn list_where_no_grid_is_meant_is_refused() {
 fn unknown_preset_lists_the_presets() {
     let text = GOOD.replace("bert-code", "mystery");
     insta::assert_snapshot!(mistake(&text), @r"
-    x.yaml:5:11: unknown preset `mystery`, expected one of `bert-code`, `stable`, `hf-default`, `roberta`, `openai-gpt`, `glue-baselines`
+    x.yaml:5:11: unknown preset `mystery`, expected one of `bert-code`, `stable`, `hf-default`, `roberta`, `xlnet`, `openai-gpt`, `glue-baselines`
       |
     5 |   preset: mystery
       |           ^^^^^^^
@@ -148,7 +148,7 @@ fn missing_field_is_named() {
       |
     4 | train: {epochs: 3}
       |        ^
-    hint: `train.preset` is one of `bert-code`, `stable`, `hf-default`, `roberta`, `openai-gpt`, `glue-baselines`
+    hint: `train.preset` is one of `bert-code`, `stable`, `hf-default`, `roberta`, `xlnet`, `openai-gpt`, `glue-baselines`
     ");
 }
 
