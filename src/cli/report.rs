@@ -10,6 +10,7 @@ use crate::paper::Published;
 use crate::record::{Listing, Record, Store};
 use crate::report::{Compare, Files, experiment_table, files, terminal_table};
 use crate::spec::{self, Experiment};
+use crate::temporary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,19 +94,30 @@ fn made(
     Ok(files)
 }
 
-fn write(files: &Files, out: &Path, console: &Console) -> Result<(), CliError> {
-    let mut written = Vec::new();
-    for (name, text) in files {
-        let path = out.join(name);
-        if fs::read_to_string(&path).is_ok_and(|there| there == *text) {
-            continue;
-        }
-        let folder = path.parent().unwrap_or(out);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&path, text))
-            .map_err(|error| usage(format!("cannot write `{}`: {error}", path.display())))?;
-        written.push(path.display().to_string());
+/// After a run, what `repro report SPEC` writes; says where the table is.
+///
+/// # Errors
+/// Records that cannot be listed, files that cannot be written.
+pub(super) fn after_run(
+    experiment: &Experiment,
+    published: &Published,
+    out: &Path,
+    console: &Console,
+) -> Result<(), CliError> {
+    let Listing { records, .. } = Store::new(out.join("records")).all().map_err(usage)?;
+    let compare = Compare::from([(experiment.name.clone(), references(experiment))]);
+    let made = made(&records, published, &compare, Some(experiment))?;
+    put(&made, out)?;
+    let table = made.keys().find(|name| name.ends_with(".md")).map(|name| out.join(name).display().to_string());
+    let plots = made.keys().filter(|name| name.ends_with(".svg")).count();
+    if let Some(table) = table {
+        console.note(&format!("table      {table}, {plots} plots beside `tables`"));
     }
+    Ok(())
+}
+
+fn write(files: &Files, out: &Path, console: &Console) -> Result<(), CliError> {
+    let written = put(files, out)?;
     if console.json {
         let unchanged = files.len() - written.len();
         console.result(&serde_json::json!({ "written": written, "unchanged": unchanged }).to_string());
@@ -114,6 +126,25 @@ fn write(files: &Files, out: &Path, console: &Console) -> Result<(), CliError> {
         console.result(&format!("{} written, {} unchanged", written.len(), files.len() - written.len()));
     }
     Ok(())
+}
+
+/// Writes what differs from the files on disk; their paths.
+fn put(files: &Files, out: &Path) -> Result<Vec<String>, CliError> {
+    let mut written = Vec::new();
+    for (name, text) in files {
+        let path = out.join(name);
+        if fs::read_to_string(&path).is_ok_and(|there| there == *text) {
+            continue;
+        }
+        let folder = path.parent().unwrap_or(out);
+        let beside = temporary::beside(&path);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&beside, text))
+            .and_then(|()| fs::rename(&beside, &path))
+            .map_err(|error| usage(format!("cannot write `{}`: {error}", path.display())))?;
+        written.push(path.display().to_string());
+    }
+    Ok(written)
 }
 
 /// Compares with what is on disk; a file that no record accounts for is as stale as one that differs.

@@ -5,16 +5,18 @@
 //! from where it was. With several jobs only the second one ends it while files are fetched.
 
 use super::common::at_least_one;
-use super::{CliError, Common, Console};
+use super::{CliError, Common, Console, report};
 use crate::exit::Exit;
+use crate::fetch::{FetchError, Repository, is_local_checkpoint};
 use crate::paper::Published;
 use crate::pipeline::{Keep, Pipeline, PipelineError, PlanOutcome};
-use crate::plan::Plan;
+use crate::plan::{Plan, Run};
 use crate::record::{Record, Status};
 use crate::report::{experiment_table, terminal_table};
 use crate::spec::Experiment;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -42,6 +44,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     // More jobs than runs would only leave threads idle.
     let jobs = args.jobs.min(plan.runs.len());
     let processor = args.common.processor()?.share(jobs);
+    tell_absent(&plan, console)?;
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let pipeline = Pipeline {
@@ -55,10 +58,32 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
         stop: &stop,
         idle: &idle,
     };
+    let out = pipeline.output.records.parent().map(Path::to_path_buf).unwrap_or_default();
     let outcome = pipeline.run(&plan)?;
     drop(observer);
     print_results(&outcome, &published, &experiment, console);
+    if !outcome.records.is_empty() {
+        report::after_run(&experiment, &published, &out, console)?;
+    }
     Ok(conclude(&outcome, console))
+}
+
+/// Checkpoints that are folders of this machine and are not there, before anything is fetched.
+fn tell_absent(plan: &Plan, console: &Console) -> Result<(), CliError> {
+    let absent = |run: &&Run| {
+        let name = &run.checkpoint.name;
+        run.start_from.is_empty() && is_local_checkpoint(name) && !Path::new(name).join("config.json").is_file()
+    };
+    let names: BTreeSet<&str> = plan.runs.iter().filter(absent).map(|run| run.checkpoint.name.as_str()).collect();
+    for name in &names {
+        let hub = Repository::model(name, None);
+        let error = FetchError::NoFolder { repository: Box::new(hub), folder: PathBuf::from(name) };
+        if plan.runs.iter().all(|run| names.contains(run.checkpoint.name.as_str())) {
+            return Err(error.into());
+        }
+        console.note(&format!("absent     {error}: its runs will fail"));
+    }
+    Ok(())
 }
 
 /// The published tables, and proof that each claim the experiment compares with exists, before any work.

@@ -8,7 +8,7 @@ use crate::family::{Baseline, Computation, Family};
 use crate::fetch::RepositoryKind;
 use crate::record::{Record, RecordedScore, Status};
 use crate::score::Metric;
-use crate::task::{FeatureBased, FeatureKind, Head, LSTM_LAYERS};
+use crate::task::{FeatureBased, FeatureKind, Head, LSTM_LAYERS, is_synthetic};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -82,7 +82,7 @@ fn dataset(input: &ExportInput, split: &str) -> String {
     let mut yaml = format!(
         "    dataset:\n      type: {}\n      name: {}\n      config: {}\n      split: {}\n",
         quoted(&input.record.data),
-        quoted(task.title),
+        quoted(&rows_of(input)),
         quoted(task.dataset.config),
         quoted(split)
     );
@@ -105,7 +105,7 @@ fn body(input: &ExportInput) -> String {
     let record = input.record;
     let mut text = format!("# {}\n\n", model_name(record));
     let family = config::family(input.config).ok();
-    let _ = writeln!(text, "{} on {} by `repro` {}.\n", made(input), input.task.title, record.provenance.version);
+    let _ = writeln!(text, "{} on {} by `repro` {}.\n", made(input), rows_of(input), record.provenance.version);
     text.push_str(&record.recipe.feature_based().map(|how| what_it_is(how, family)).unwrap_or_default());
     text.push_str(&under_a_bilstm(input, family).unwrap_or_default());
     text.push_str(if reads_characters(input) { TEXTS_OVER_ELMO } else { "" });
@@ -119,6 +119,16 @@ fn body(input: &ExportInput) -> String {
     // A struct of numbers and names always serialises.
     text.push_str(&serde_json::to_string_pretty(&record.recipe).unwrap_or_default());
     text + "\n```\n"
+}
+
+/// The task, and whose rows it was where they are not its own.
+fn rows_of(input: &ExportInput) -> String {
+    let (title, data) = (input.task.title, &input.record.data);
+    match data == input.task.dataset.repository {
+        true => title.into(),
+        false if is_synthetic(data) => format!("{title} of `{data}` (synthetic)"),
+        false => format!("{title} of `{data}`"),
+    }
 }
 
 /// What was done with which checkpoint.

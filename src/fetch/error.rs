@@ -3,7 +3,7 @@
 //! No variant holds the token, and an address is shown without its query: the signed parameters of a redirect are as
 //! good as a password while they last.
 
-use super::Repository;
+use super::{Repository, is_local_checkpoint};
 use std::io;
 use std::path::PathBuf;
 
@@ -82,6 +82,9 @@ impl FetchError {
             ),
             FetchError::LfsPointer { .. } => Some("run `git lfs pull` in that clone".into()),
             FetchError::NotSafetensors { repository, .. } => Some(conversion(&repository.name)),
+            FetchError::NoFolder { repository, .. } if is_local_checkpoint(&repository.name) => Some(
+                "`repro pretrain SPEC` and `scripts/elmo.py` write such folders; `experiments/` says beside the name which".into(),
+            ),
             FetchError::Disk { source, .. } => disk_hint(source.kind()),
             _ => None,
         }

@@ -9,7 +9,7 @@ use super::group::Group;
 use super::recipe;
 use crate::paper::{Claim, ClaimSplit, Published, Statistic};
 use crate::score::Metric;
-use crate::task::Head;
+use crate::task::{Head, is_synthetic};
 
 /// Ours beside a published figure; differences are ours minus theirs, in points of percent.
 #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +202,8 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
     }
     let repository = &group.data.repository;
     if repository != group.task.dataset.repository && repository != "folder" {
-        reasons.push(format!("rows from `{repository}`"));
+        let kind = if is_synthetic(repository) { ", synthetic" } else { "" };
+        reasons.push(format!("rows from `{repository}`{kind}"));
     }
     let size = group.system.metric_batch_size;
     if size > 0 && group.task.metrics.iter().any(|metric| metric.is_coefficient()) {

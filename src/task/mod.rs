@@ -11,6 +11,11 @@ pub use table::{TASKS, find};
 use crate::score::Metric;
 use std::fmt;
 
+/// Whether a repository's rows are made by this project (`data/hub`) and say nothing of any published result.
+pub fn is_synthetic(repository: &str) -> bool {
+    repository.starts_with("repro/")
+}
+
 /// What the model predicts for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {

@@ -250,6 +250,8 @@ fn limited_partial_other_and_untrained_rows_get_no_difference() {
     let mut other = plain.clone();
     other.data = "project/made-up".into();
     other.splits[0].release = "other data project/made-up".into();
+    let mut synthetic = other.clone();
+    synthetic.data = "repro/mini-glue".into();
     let mut untrained = plain.clone();
     untrained.untrained = true;
     let differences = |record: &Record| {
@@ -261,6 +263,7 @@ fn limited_partial_other_and_untrained_rows_get_no_difference() {
         (&limited, "first 64 rows of every split only"),
         (&partial, "train split: partial file train.parquet"),
         (&other, "rows from `project/made-up`"),
+        (&synthetic, "rows from `repro/mini-glue`, synthetic"),
         (&untrained, "random weights"),
     ] {
         let (difference, footnotes) = differences(record);

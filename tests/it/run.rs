@@ -93,6 +93,37 @@ fn jobs_at_once_make_the_records_of_jobs_in_turn() {
 }
 
 #[test]
+fn a_run_leaves_table_and_plots_beside_its_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (spec(folder.path(), &of_three_that_learn()), folder.path().join("out"));
+    let output = telling(&file, &out).output().unwrap();
+    let (table, plot) = (out.join("tables/small.md"), out.join("plots/small-spread.svg"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&format!("table      {}", table.display())), "{said}");
+    let page = std::fs::read_to_string(&table).unwrap();
+    assert!(page.contains("rows from `repro/mini-glue`, synthetic") && plot.exists(), "{page}");
+    let run = std::fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+    let card = std::fs::read_to_string(run.join("model/README.md")).unwrap();
+    assert!(card.contains("name: \"SST-2 of `repro/mini-glue` (synthetic)\""), "{card}");
+}
+
+#[test]
+fn a_checkpoint_that_should_be_a_folder_here_is_missed_before_anything_is_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |names: &str| SPEC.replace("[repro/bert-tiny]", names);
+    let run = |names: &str| telling(&spec(folder.path(), &text(names)), &folder.path().join("out")).output().unwrap();
+    let output = run("[./nowhere/model]");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("no folder `./nowhere/model`") && said.contains("hint: `repro pretrain SPEC`"), "{said}");
+    assert!(!folder.path().join("out/runs").exists(), "nothing was begun");
+    let output = run("[./nowhere/model, repro/bert-tiny]");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("absent     ") && said.contains("failed     sst2 · ./nowhere/model"), "{said}");
+}
+
+#[test]
 fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (spec, whole, cut) = (spec(folder.path(), SPEC), folder.path().join("whole"), folder.path().join("cut"));
