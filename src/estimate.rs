@@ -56,7 +56,7 @@ pub fn forward_operations(config: &EncoderConfig, shape: &BatchShape) -> f64 {
 /// in the last layer, and the rest of it for the B first tokens alone, `4 T H² + 4 B (H² + H I) + 4 T H`.
 pub fn forward_operations_of(engine: EngineKind, config: &EncoderConfig, head: Head, shape: &BatchShape) -> f64 {
     let all = forward_operations(config, shape);
-    if engine != EngineKind::Fast || head.reads_every_token() {
+    if engine != EngineKind::Fast || head.reads_every_token() || config.bilstm_layers > 0 {
         return all;
     }
     let (hidden, wide) = (config.hidden_size as f64, config.intermediate_size as f64);

@@ -4,11 +4,11 @@
 use super::common::{experiments, pretrainings};
 use super::{CliError, Console, devices};
 use crate::exit::Exit;
-use crate::family::FAMILIES;
+use crate::family::{FAMILIES, Family};
 use crate::paper::Published;
 use crate::spec::preset::{PRESETS, Preset, When};
 use crate::spec::{self, Experiment};
-use crate::task::{SplitRole, TASKS, Task};
+use crate::task::{Head, SplitRole, TASKS, Task};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -49,12 +49,52 @@ fn to_text(found: &[Found]) -> String {
         "families",
         FAMILIES.iter().map(|family| format!("{:12} {:12} {}", family.model_type, family.title, family.about)),
     ));
+    sections.push(section("families by tasks (+ a head, b a span head with beams too, - none)", heads().into_iter()));
+    sections.push(section("presets by tasks (epochs, batch, peak rate)", recipes().into_iter()));
     sections.extend(PRESETS.iter().map(preset_text));
     sections.push(section("experiments", found.iter().map(experiment_line)));
     sections.push(section("pre-trainings", pretrainings().iter().map(|path| pretraining_line(path))));
     sections.push(section("checkpoints", checkpoints(found).into_iter()));
     sections.push(section("claims", claims().into_iter()));
     sections.join("\n")
+}
+
+/// Which family has a head for which task.
+fn heads() -> Vec<String> {
+    let columns = |family: &Family| {
+        let cell = |task: &Task| match (family.has(task.head), task.head == Head::Span && family.has(Head::BeamSpan)) {
+            (false, _) => "-",
+            (true, false) => "+",
+            (true, true) => "b",
+        };
+        TASKS
+            .iter()
+            .map(|task| format!("{:<width$}", cell(task), width = task.name.len()))
+            .collect::<Vec<_>>()
+            .join("  ")
+    };
+    let names = TASKS.iter().map(|task| task.name).collect::<Vec<_>>().join("  ");
+    let rows =
+        FAMILIES.iter().map(|family| format!("{:12} {}", family.model_type, columns(family)).trim_end().to_owned());
+    std::iter::once(format!("{:12} {names}", "")).chain(rows).collect()
+}
+
+/// What each preset trains each task with: tasks alike in a line.
+fn recipes() -> Vec<String> {
+    let mut lines = Vec::new();
+    for preset in PRESETS {
+        let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
+        for task in TASKS {
+            let value = |field| preset.row(field, task).map(|row| row.value.to_string()).unwrap_or_default();
+            let text = ["epochs", "batch_size", "learning_rate"].map(value).join(", ");
+            match alike.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, tasks)) => tasks.push(task.name),
+                None => alike.push((text, vec![task.name])),
+            }
+        }
+        lines.extend(alike.iter().map(|(text, tasks)| format!("{:15} {text:20} {}", preset.name, tasks.join(" "))));
+    }
+    lines
 }
 
 /// Every published table by its reference, from the project's folder where there is one.
@@ -130,12 +170,23 @@ fn checkpoints(found: &[Found]) -> BTreeSet<String> {
 fn to_json(found: &[Found]) -> Value {
     json!({
         "tasks": TASKS.iter().map(task_json).collect::<Vec<_>>(),
-        "families": FAMILIES.iter().map(|family| family.model_type).collect::<Vec<_>>(),
+        "families": FAMILIES.iter().map(family_json).collect::<Vec<_>>(),
         "claims": claims(),
         "presets": PRESETS.iter().map(preset_json).collect::<Vec<_>>(),
         "experiments": found.iter().map(experiment_json).collect::<Vec<_>>(),
         "pretrainings": pretrainings(),
         "checkpoints": checkpoints(found),
+    })
+}
+
+fn family_json(family: &Family) -> Value {
+    let tasks: Vec<&str> = TASKS.iter().filter(|task| family.has(task.head)).map(|task| task.name).collect();
+    json!({
+        "model_type": family.model_type,
+        "title": family.title,
+        "about": family.about,
+        "tasks": tasks,
+        "beam_span_head": family.has(Head::BeamSpan),
     })
 }
 

@@ -62,7 +62,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Write the files the GLUE server and the SQuAD scripts take.
     Submit(submit::SubmitArgs),
-    /// Pre-train a checkpoint from plain text: masked words and the next sentence.
+    /// Pre-train a checkpoint from plain text: masked words and the next sentence, or left to right.
     Pretrain(pretrain::PretrainArgs),
     /// Measure training and evaluation tokens/s against this machine's matmul ceiling.
     Bench(bench::BenchArgs),

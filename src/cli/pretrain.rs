@@ -1,4 +1,4 @@
-//! `repro pretrain`: a checkpoint from plain text, by masked words and the next sentence.
+//! `repro pretrain`: a checkpoint from plain text, by masked words and the next sentence, or from left to right.
 
 use super::common::{engine_of, find};
 use super::devices;

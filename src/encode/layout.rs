@@ -115,7 +115,12 @@ impl Layout {
     /// Position of the token that stands for the whole of a pair of so many tokens: its first where that is a special one
     /// (`[CLS]`), else its last.
     pub fn class_token(&self, length: usize) -> usize {
-        if matches!(self.pair.first(), Some(Slot::Special { .. })) { 0 } else { length.saturating_sub(1) }
+        if self.begins_with_class_token() { 0 } else { length.saturating_sub(1) }
+    }
+
+    /// Whether that is the first one.
+    pub fn begins_with_class_token(&self) -> bool {
+        matches!(self.pair.first(), Some(Slot::Special { .. }))
     }
 
     /// Position of the second text's first token in a pair whose first text has that many tokens.

@@ -33,6 +33,11 @@ impl Baseline {
     /// Every baseline, the plainest first.
     pub const ALL: [Baseline; 2] = [Baseline::Majority, Baseline::BagOfWords];
 
+    /// The baseline that a family is.
+    pub fn of(family: &Family) -> Option<Baseline> {
+        Baseline::find(family.model_type)
+    }
+
     /// What it is as a family.
     fn family(self) -> &'static Family {
         match self {

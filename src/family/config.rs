@@ -1,6 +1,7 @@
 //! `config.json` of a checkpoint, read strictly: a field that would change the computation and is not supported is an
 //! error, never ignored. Fields keep Hugging Face's names.
 
+use super::Baseline;
 use super::fields::Fields;
 use super::{ByHead, Elmo, FAMILIES, Family, ModernBert, Projection, Xlnet};
 use crate::task::Head;
@@ -97,6 +98,8 @@ pub struct EncoderConfig {
     pub auxiliary_lm: f64,
     /// Layers of a BiLSTM between the encoder, which is trained, and the head; a recipe's, 0 in every file.
     pub bilstm_layers: usize,
+    /// Standard deviation that transformers begins a new head with, where the config says one. The recipe's own decides.
+    pub initializer_range: Option<f64>,
     /// Label names in order, where `id2label` names them.
     pub labels: Vec<String>,
 }
@@ -176,8 +179,8 @@ impl EncoderConfig {
     }
 
     /// The share of the learning rate that a parameter moves at: of the encoder's the less the further down it is, as XLNet's
-    /// Table 8 says. Its released code multiplies the layers' gradients instead, which Adam mostly undoes. What neither says,
-    /// the embeddings', is a layer below the first, as in ELECTRA's code.
+    /// Table 8 says. Its released code multiplies the layers' gradients instead, which Adam mostly undoes, and leaves the
+    /// embeddings' as they are; here they are a layer below the first, as in ELECTRA's code.
     pub fn rate_share(&self, path: &str) -> f64 {
         let layer = path.strip_prefix("encoder.layer.").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
         let depth = match layer {
@@ -213,7 +216,6 @@ impl EncoderConfig {
         let wrong = [
             (!known, format!("none has been put over {title}")),
             (!self.hidden_size.is_multiple_of(2), format!("half of a hidden size of {} is no width", self.hidden_size)),
-            (self.auxiliary_lm > 0.0, "next tokens are learned of an encoder that the head reads itself".into()),
         ];
         match wrong.into_iter().find(|(wrong, _)| *wrong && layers > 0) {
             Some((_, reason)) => Err(format!("`bilstm_layers` is {layers}, expected 0: {reason}")),
@@ -311,7 +313,9 @@ impl EncoderConfig {
 
 fn family(object: &Map<String, Value>) -> Result<&'static Family, ConfigError> {
     let found = object.get("model_type").and_then(Value::as_str).unwrap_or("(none)");
-    let known = || FAMILIES.iter().map(|family| family.model_type).collect::<Vec<_>>().join(", ");
+    // Baselines are asked for in an experiment; a config that names one was written here.
+    let published = || FAMILIES.iter().filter(|family| Baseline::of(family).is_none());
+    let known = || published().map(|family| family.model_type).collect::<Vec<_>>().join(", ");
     super::find(found).ok_or_else(|| ConfigError::ModelType { found: found.into(), known: known() })
 }
 
@@ -343,8 +347,20 @@ mod tests {
         assert_eq!(
             error("\"bert\"", "\"t5\""),
             "unknown model_type `t5`, expected one of: bert, roberta, xlm-roberta, distilbert, electra, albert, openai-gpt, \
-             modernbert, xlnet, elmo, majority, bag-of-words"
+             modernbert, xlnet, elmo"
         );
+    }
+
+    #[test]
+    fn what_a_head_begins_with_is_read_and_layers_without_end_are_refused() {
+        let with =
+            |value: &str| TEXT.replace("\"use_cache\"", &format!("\"initializer_range\": {value}, \"use_cache\""));
+        assert_eq!(EncoderConfig::parse(&with("0.05")).unwrap().initializer_range, Some(0.05));
+        assert_eq!(EncoderConfig::parse(TEXT).unwrap().initializer_range, None);
+        let text = EncoderConfig::parse(&with("[]")).unwrap_err().to_string();
+        assert!(text.contains("initializer_range") && text.contains("a number from 0 to 10"), "{text}");
+        let text = error("\"num_hidden_layers\": 6", "\"num_hidden_layers\": 8388608");
+        assert!(text.contains("a positive integer below 2^12"), "{text}");
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Fields<'_> {
     pub fn elmo(&mut self) -> Result<EncoderConfig, ConfigError> {
         let mut lstm = self.object("lstm")?;
         let own = self.elmos_own(&mut lstm)?;
-        let (size, layers) = (lstm.count("projection_dim")?, lstm.count("n_layers")?);
+        let (size, layers) = (lstm.count("projection_dim")?, lstm.layers("n_layers")?);
         lstm.refuse_unknown()?;
         Ok(EncoderConfig {
             family: &ELMO,
@@ -149,6 +149,7 @@ impl Fields<'_> {
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
             bilstm_layers: 0,
+            initializer_range: None,
             labels: self.labels(),
         })
     }

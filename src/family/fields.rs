@@ -20,7 +20,6 @@ const DESCRIPTIVE: &[&str] = &[
     "finetuning_task",
     "gradient_checkpointing",
     "id2label",
-    "initializer_range",
     "is_encoder_decoder",
     "label2id",
     "language",
@@ -94,7 +93,7 @@ impl<'a> Fields<'a> {
                 Projection::WhereWidthsDiffer | Projection::Always => self.count("embedding_size")?,
             },
             hidden_size,
-            num_hidden_layers: self.count("num_hidden_layers")?,
+            num_hidden_layers: self.layers("num_hidden_layers")?,
             num_attention_heads: self.count("num_attention_heads")?,
             intermediate_size: match family.wide_factor {
                 Some(factor) => factor * hidden_size,
@@ -120,6 +119,7 @@ impl<'a> Fields<'a> {
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
             bilstm_layers: 0,
+            initializer_range: self.initializer_range()?,
             labels: self.labels(),
         })
     }
@@ -151,12 +151,13 @@ impl<'a> Fields<'a> {
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
             bilstm_layers: 0,
+            initializer_range: None,
             labels: self.labels(),
         })
     }
 
     fn encoder(&mut self) -> Result<Encoder, ConfigError> {
-        let (layers, heads) = (self.count("num_hidden_layers")?, self.count("num_attention_heads")?);
+        let (layers, heads) = (self.layers("num_hidden_layers")?, self.count("num_attention_heads")?);
         Ok(match self.family.computation {
             // ELMo's config is read apart.
             Computation::PostNorm | Computation::Elmo => Encoder::PostNorm,
@@ -193,10 +194,30 @@ impl<'a> Fields<'a> {
         ConfigError::Field { field, found, expected }
     }
 
-    /// A positive size; a million layers or a billion of anything is a mistake.
+    /// A positive size.
     pub fn count(&mut self, field: &'static str) -> Result<usize, ConfigError> {
-        let value = self.get(field).and_then(Value::as_u64).filter(|value| (1..1 << 24).contains(value));
-        value.map(|value| value as usize).ok_or_else(|| self.wrong(field, "a positive integer below 2^24"))
+        self.count_below(field, 1 << 24, "a positive integer below 2^24")
+    }
+
+    /// Layers: a list of them is made before anything asks for memory.
+    pub fn layers(&mut self, field: &'static str) -> Result<usize, ConfigError> {
+        self.count_below(field, 1 << 12, "a positive integer below 2^12")
+    }
+
+    fn count_below(&mut self, field: &'static str, limit: u64, expected: &'static str) -> Result<usize, ConfigError> {
+        let value = self.get(field).and_then(Value::as_u64).filter(|value| (1..limit).contains(value));
+        value.map(|value| value as usize).ok_or_else(|| self.wrong(field, expected))
+    }
+
+    /// How a new head begins where the recipe asks for what the checkpoint says.
+    fn initializer_range(&mut self) -> Result<Option<f64>, ConfigError> {
+        match self.get("initializer_range") {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match value.as_f64().filter(|value| (0.0..=10.0).contains(value)) {
+                None => Err(self.wrong("initializer_range", "a number from 0 to 10")),
+                found => Ok(found),
+            },
+        }
     }
 
     /// A probability.

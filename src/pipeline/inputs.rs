@@ -7,7 +7,7 @@ use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, TokenizerFi
 use crate::engine::EngineError;
 use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
-use crate::family::{Baseline, ConfigError, EncoderConfig, Family, Read, parameters};
+use crate::family::{Baseline, Computation, ConfigError, EncoderConfig, Family, Read, parameters};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint, without_weights};
 use crate::plan::{CPU, EngineKind, Run};
 use crate::spec::recipe::Recipe;
@@ -150,20 +150,13 @@ impl<'a> Inputs<'a> {
         let tokenizer = tokenizer(&checkpoint, config.family)?;
         config.make_room(tokenizer.ids_needed());
         tokenizer.check_vocab_size(config.vocab_size)?;
-        let baseline = run.checkpoint.baseline;
-        if let Some(baseline) = baseline {
+        if let Some(baseline) = run.checkpoint.baseline {
             (config, config_text) = baseline_config(run, baseline, config.vocab_size)?;
         }
         check_frame(run, &config, &tokenizer)?;
+        let own_tokenizer = own_tokenizer(run, &config, &tokenizer)?;
         let read = |(split, location)| self.read(run, split, location, &tokenizer, settings);
         let splits = located.into_iter().map(read).collect::<Result<_, _>>()?;
-        let own_tokenizer =
-            (config.family.new_tokens > 0 || baseline.is_some()).then(|| tokenizer.to_json()).transpose();
-        let own_tokenizer = own_tokenizer.map_err(EncodeError::Unsaved)?.flatten();
-        if baseline.is_some() && own_tokenizer.is_none() {
-            let reason = "a baseline is saved with its tokenizer, and this one has no file".into();
-            return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason });
-        }
         Ok(Prepared { config, config_text, own_tokenizer, checkpoint, splits, files })
     }
 
@@ -214,14 +207,36 @@ fn baseline_config(run: &Run, baseline: Baseline, vocab_size: usize) -> Result<(
     Ok((config.with_dropout(run.recipe.dropout), text))
 }
 
-/// Refuses a tokenizer that does not say which text a token is of, where the model reads that.
-fn check_frame(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Result<(), InputError> {
-    if config.read() != Read::Compared || tokenizer.layout().is_berts() {
-        return Ok(());
+/// The tokenizer's file, where a model is saved with another one than its checkpoint's.
+fn own_tokenizer(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Result<Option<String>, InputError> {
+    let baseline = run.checkpoint.baseline.is_some();
+    if config.family.new_tokens == 0 && !baseline {
+        return Ok(None);
     }
-    let reason =
-        "a bag of words tells two texts apart where its tokenizer frames them as BERT's does, and this one does not";
-    Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason: reason.into() })
+    let json = tokenizer.to_json().map_err(EncodeError::Unsaved)?;
+    if baseline && json.is_none() {
+        let reason = "a baseline is saved with its checkpoint's tokenizer, and ELMo's words are their characters: \
+                      expected `baseline` beside another checkpoint";
+        return Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason: reason.into() });
+    }
+    Ok(json)
+}
+
+/// Refuses a tokenizer that does not say which text a token is of, or does not put the token where the model reads it.
+fn check_frame(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Result<(), InputError> {
+    let layout = tokenizer.layout();
+    let reason = match config.read() {
+        Read::Compared if !layout.is_berts() => {
+            "a bag of words tells two texts apart where its tokenizer frames them as BERT's does, and this one does not"
+                .to_owned()
+        }
+        Read::Last if layout.begins_with_class_token() && config.family.computation == Computation::Xlnet => format!(
+            "{} reads a sequence's last token, and this tokenizer's first one stands for the whole",
+            config.family.title
+        ),
+        _ => return Ok(()),
+    };
+    Err(InputError::Recipe { name: run.checkpoint.name.clone(), reason })
 }
 
 /// What the encoder has too few layers for, and what nothing here, the engine or a GPU can compute, is said before anything

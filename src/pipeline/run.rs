@@ -10,7 +10,7 @@ use crate::engine::weights::{HeadSource, Initialization, Loaded, load, starting_
 use crate::engine::{self, Engine, NamedArray, Processor};
 use crate::event::{Event, Observer};
 use crate::export::{self, ExportError, ExportInput, TokenizerFile};
-use crate::family::{Encoder, Parameter, parameters};
+use crate::family::{Encoder, EncoderConfig, Parameter, parameters};
 use crate::fetch::Fetched;
 use crate::plan::steps::total_steps;
 use crate::plan::{Plan, Run};
@@ -106,12 +106,34 @@ fn pretrained(
         return Ok(loaded.arrays);
     }
     tell_unused_head(&loaded, &run.checkpoint.name, pipeline.observer);
+    tell_other_beginning(run, &prepared.config, pipeline.observer);
     Ok(if run.checkpoint.untrained { BTreeMap::new() } else { loaded.arrays })
 }
 
 /// How heads' tensors begin, of whichever family.
-const HEADS: [&str; 6] =
-    ["multiple_choice_head", "classifier", "qa_outputs", "pre_classifier", "score.", "logits_proj."];
+const HEADS: [&str; 9] = [
+    "multiple_choice_head",
+    "classifier",
+    "qa_outputs",
+    "pre_classifier",
+    "score.",
+    "logits_proj.",
+    "start_logits.",
+    "end_logits.",
+    "answer_class.",
+];
+
+/// A new head begins as the recipe says; transformers would ask the checkpoint.
+fn tell_other_beginning(run: &Run, config: &EncoderConfig, observer: &dyn Observer) {
+    let (recipes, name) = (run.recipe.initializer_range, &run.checkpoint.name);
+    if let Some(own) = config.initializer_range.filter(|own| *own != recipes) {
+        let text = format!(
+            "`initializer_range` of `{name}` is {own}; the new head begins with the recipe's {recipes} \
+             (`train.initializer_range`)"
+        );
+        observer.observe(&Event::Warning(text));
+    }
+}
 
 fn tell_unused_head(loaded: &Loaded, name: &str, observer: &dyn Observer) {
     let of_a_head = |tensor: &&String| HEADS.iter().any(|beginning| tensor.starts_with(beginning));

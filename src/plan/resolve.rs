@@ -91,6 +91,11 @@ fn no_bilstm(recipe: &Recipe) -> Option<String> {
     if recipe.auxiliary_lm > 0.0 {
         return Some("`auxiliary_lm` has next tokens learned of an encoder that the head reads itself".into());
     }
+    if let Some(task) = &recipe.start_from {
+        return Some(format!(
+            "`start_from` is `{task}`, and what a BiLSTM has learned there would not be carried over"
+        ));
+    }
     (recipe.span_head == SpanHead::Beam).then(|| "nobody has tried one under `span_head: beam`".into())
 }
 
@@ -129,6 +134,11 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
     if recipe.span_head == SpanHead::Beam && task.head != Head::Span {
         let text = "`span_head` is `beam`, expected `simple`: only questions have answers that are spans";
         return impossible(text.into());
+    }
+    if recipe.context_sentences > 0 && task.head != Head::Tokens {
+        let text = "`context_sentences` is {}, expected 0: the rows of {} have no neighbours";
+        let text = text.replacen("{}", &recipe.context_sentences.to_string(), 1).replacen("{}", task.title, 1);
+        return impossible(text);
     }
     if let Some(reason) = no_bilstm(recipe).filter(|_| recipe.bilstm_layers > 0) {
         return impossible(format!("`bilstm_layers` is {}, expected 0: {reason}", recipe.bilstm_layers));

@@ -2,8 +2,8 @@
 //!
 //! The chunk rules need no declared scheme: `B` and `S` always begin an entity, `E` and `S` always end one, and so
 //! does a change of type. IOB1, IOB2 and IOBES so give the same entities, and an `I` after `O` begins one although
-//! IOB2 would not write it. On `B`, `I` and `O` these are `conlleval`'s rules; `E` and `S`, for which that script was
-//! not made, are as `seqeval` extends them.
+//! IOB2 would not write it. On `B`, `I` and `O` these are `conlleval`'s rules. It has some of `E` too, but none of `S`, and
+//! does not part `E-X` from a `B-X` after it; so in IOBES the rules are `seqeval`'s.
 
 use std::fmt;
 

@@ -37,7 +37,7 @@ fn list_names_tasks_with_their_rows_presets_experiments_and_claims() {
         assert_eq!(rows(task), expected, "{task}");
     }
     let text = printed(&repro(&["list"]));
-    for preset in ["bert-code", "stable", "hf-default", "roberta", "openai-gpt"] {
+    for preset in ["bert-code", "stable", "hf-default", "roberta", "xlnet", "openai-gpt"] {
         assert!(text.contains(&format!("\npreset {preset}: ")), "{preset}");
     }
     for family in repro::family::FAMILIES {

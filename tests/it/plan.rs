@@ -154,6 +154,15 @@ fn impossible_recipes_are_refused_before_anything_is_fetched() {
         refused(&text.replace("squad", "sst2"), &["train.both_orders=true"], None),
         "the recipe for `sst2` is impossible: `both_orders` is true, expected false: a row of SST-2 is no pair of texts"
     );
+    assert_eq!(
+        refused(text, &["train.context_sentences=2"], None),
+        "the recipe for `squad` is impossible: `context_sentences` is 2, expected 0: the rows of SQuAD 1.1 have no neighbours"
+    );
+    assert_eq!(
+        refused(&text.replace("squad", "mrpc"), &["train.bilstm_layers=2", "train.start_from=mnli"], None),
+        "the recipe for `mrpc` is impossible: `bilstm_layers` is 2, expected 0: `start_from` is `mnli`, and what a BiLSTM has \
+         learned there would not be carried over"
+    );
     // int(4 / 32 * 3) = 0 steps under the released code's rounding.
     assert!(refused(&text.replace("squad", "mrpc"), &[], Some(4)).contains("would take 0 steps"));
     // 1000 seeds × 101 rates.

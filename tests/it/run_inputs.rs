@@ -132,7 +132,7 @@ fn a_config_that_does_not_fit_is_named_by_its_field() {
             "the checkpoint lacks 16 of 55 tensors, the first being `bert.encoder.layer.2.",
         ),
         ("num_hidden_layers", json!(1), "unexpected tensor `encoder.layer.1."),
-        ("num_hidden_layers", json!(-1), "`num_hidden_layers` is -1, expected a positive integer below 2^24"),
+        ("num_hidden_layers", json!(-1), "`num_hidden_layers` is -1, expected a positive integer below 2^12"),
         ("hidden_size", json!(1_099_511_627_776_u64), "`hidden_size` is 1099511627776, expected a positive integer"),
         ("num_attention_heads", json!(7), "`num_attention_heads` is 7 with hidden_size 64, expected a divisor"),
         ("hidden_act", json!("swish"), "`hidden_act` is \"swish\", expected `gelu`, `gelu_new`"),

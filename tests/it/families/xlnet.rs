@@ -97,6 +97,24 @@ fn both_engines_take_steps_alike() {
     assert!(fast.iter().zip(&slow).all(|(a, b)| (a - b).abs() < 1e-4 * b), "{fast:?}, reference {slow:?}");
 }
 
+/// With BERT's frame there is no answer at the end of a sequence to learn that there is none, and its loss is infinite.
+#[test]
+fn a_tokenizer_that_frames_as_berts_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let xlnet = of(folder.path(), "xlnet");
+    let path = xlnet.join("tokenizer.json");
+    let mut tokenizer: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for frame in ["single", "pair"] {
+        let pieces = tokenizer["post_processor"][frame].as_array_mut().unwrap();
+        let class = pieces.pop().unwrap();
+        pieces.insert(0, class);
+    }
+    std::fs::write(&path, tokenizer.to_string()).unwrap();
+    let output = fine_tune(&xlnet, "squad", &folder.path().join("out"), &BEAM[..]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert!(said(&output).contains("XLNet reads a sequence's last token"), "{}", said(&output));
+}
+
 #[test]
 fn a_beam_search_is_refused_where_there_is_none() {
     let folder = tempfile::tempdir().unwrap();
