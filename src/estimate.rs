@@ -84,12 +84,17 @@ pub fn memory_of(
 ///
 /// Four copies of the parameters that are trained (values, gradients, two moments; rows of embeddings that no batch touches
 /// take less) and one of those that are not, and for each worker what the tape and the scratch of a micro-batch hold, counted
-/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer (`10 H + 2 I + N` where feed-forward is gated),
-/// and `12 H + 3 I` a token, `2 H` more where a head of every token has a pooler, `10 H` of one with beams; and a gradient of the
+/// off `engine/fast/cpu/workspace.rs`: `8 H + I + N` values a token and layer (`10 H + 2 I + N` where feed-forward is gated,
+/// `10 H + I + N` with XLNet's distances), and `12 H + 3 I` a token, `6 H` more with distances, `2 H` more where a head of every
+/// token has a pooler, `10 H` of one with beams; and a gradient of the
 /// layers' parameters where they share them. A frozen encoder keeps two layers.
 pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape: &BatchShape, workers: usize) -> u64 {
     let (hidden, wide) = (config.hidden_size, config.intermediate_size);
-    let (narrow, gated) = if matches!(config.encoder, Encoder::ModernBert(_)) { (10, 2) } else { (8, 1) };
+    let (narrow, gated, distances) = match config.encoder {
+        Encoder::ModernBert(_) => (10, 2, 0),
+        Encoder::Xlnet(_) => (10, 1, 6 * hidden),
+        _ => (8, 1, 0),
+    };
     let texts = if let Encoder::Elmo(own) = &config.encoder { Some(own) } else { None };
     let layer = narrow * hidden + gated * wide + config.num_attention_heads;
     let token = match head {
@@ -102,7 +107,7 @@ pub fn fast_memory(config: &EncoderConfig, head: Head, num_labels: usize, shape:
                 _ if pooled => 2 * hidden,
                 _ => next_token_values(config, head),
             };
-            config.num_hidden_layers * layer + 12 * hidden + 3 * wide + beside + under_head_values(config)
+            config.num_hidden_layers * layer + 12 * hidden + 3 * wide + distances + beside + under_head_values(config)
         }
     };
     let copies = parameter_count(config, head, num_labels) + 3 * trained_count(config, head, num_labels);

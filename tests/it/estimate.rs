@@ -71,14 +71,16 @@ fn memory_is_the_models_copies_and_what_a_batch_adds() {
     assert!(of(2, 512) > of(8, 128));
 }
 
-/// Peak resident memory of `repro bench --train-only` on two threads of a Linux machine, 2026-11-26: 578 MB for MiniLM-L6,
-/// 32 × 128, and 2,444 MB for BERT-base, 8 × 128.
+/// Peak resident memory of `repro bench --train-only` on two threads of a Linux machine: 578 MB for MiniLM-L6, 32 × 128, and
+/// 2,444 MB for BERT-base, 8 × 128 (2026-11-26); 2,665 MB for XLNet-base, 8 × 128 (2026-11-28).
 #[test]
 fn memory_of_the_fast_engine_is_what_was_measured() {
     let minilm = bert(384, 6, 12, 1536, 30522, 512);
-    for (config, shape, measured) in
-        [(minilm, BatchShape::rectangle(32, 128), 578e6), (base(), BatchShape::rectangle(8, 128), 2444e6)]
-    {
+    let xlnet = r#"{"model_type": "xlnet", "vocab_size": 32000, "d_model": 768, "n_layer": 12, "n_head": 12, "d_inner": 3072,
+        "ff_activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12}"#;
+    let (long, short) = (BatchShape::rectangle(32, 128), BatchShape::rectangle(8, 128));
+    let xlnet = EncoderConfig::parse(xlnet).unwrap();
+    for (config, shape, measured) in [(minilm, long, 578e6), (base(), short, 2444e6), (xlnet, short, 2665e6)] {
         let estimate = fast_memory(&config, Head::Classification, 2, &shape, 2) as f64;
         assert!((estimate / measured - 1.0).abs() < 0.1, "{estimate} {measured}");
     }
