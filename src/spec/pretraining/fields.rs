@@ -1,123 +1,11 @@
-//! A pre-training file, read as strictly as an experiment.
+//! The fields of a pre-training file, what they take, and what stands in for those that are left out.
 
-use super::decode::{self, Fields, Known, Read, distinct, invalid, join, text};
-use super::error::{Complaint, SpecError};
-use super::yaml::{Node, Value};
-use std::path::{Path, PathBuf};
-
-/// What to pre-train, complete: every field that the file leaves out has the paper's value or the one said here. Fixed are
-/// Adam's bias correction, which the released code leaves out, and a rate that falls to 0 from the end of warm-up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PretrainingSpec {
-    /// Name, of the folder it makes.
-    pub name: String,
-    /// Text files and folders of them.
-    pub corpus: Vec<PathBuf>,
-    /// Share of the documents that are evaluated on and not trained on.
-    pub held_out: f64,
-    /// Where the vocabulary comes from.
-    pub vocabulary: VocabularySource,
-    /// The encoder.
-    pub model: ModelSpec,
-    /// Folder of a checkpoint whose weights are gone on from; new ones where there is none.
-    pub start_from: Option<PathBuf>,
-    /// Sequences and what is predicted of them.
-    pub data: SequenceSpec,
-    /// Steps and the optimizer.
-    pub train: OptimizerSpec,
-    /// Seed of everything.
-    pub seed: u64,
-    /// Whether the checkpoint is stored in 16 bits.
-    pub half: bool,
-    /// Folder instead of `runs/<name>`.
-    pub out: Option<PathBuf>,
-}
-
-/// A vocabulary that is there, or one to be trained.
-#[derive(Clone, Debug, PartialEq)]
-pub enum VocabularySource {
-    /// `vocab.txt` or `tokenizer.json`.
-    File(PathBuf),
-    /// WordPiece of so many tokens, trained on the corpus.
-    Train { size: usize, lower_case: bool },
-}
-
-/// The encoder's shape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelSpec {
-    /// H.
-    pub hidden_size: usize,
-    /// Layers.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
-    /// Width of the feed-forward block; four times H where nothing is said.
-    pub intermediate_size: usize,
-    /// Activation.
-    pub hidden_act: &'static str,
-    /// Dropout of hidden states and attention that fine-tuning is told.
-    pub dropout: f64,
-    /// Positions; as many as a sequence is long where nothing is said.
-    pub max_position_embeddings: usize,
-    /// Deviation of new weights.
-    pub initializer_range: f64,
-}
-
-/// How text becomes sequences.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SequenceSpec {
-    /// Longest sequence.
-    pub max_seq_length: usize,
-    /// Share of documents cut into shorter ones.
-    pub short_sequences: f64,
-    /// Share of tokens to be predicted.
-    pub masked: f64,
-    /// Most predictions in a sequence; 0 for any number.
-    pub max_predictions: usize,
-    /// Of them: share that becomes `[MASK]`.
-    pub mask: f64,
-    /// And share that becomes a random token.
-    pub random: f64,
-    /// Words are masked as a whole.
-    pub whole_words: bool,
-    /// Next-sentence prediction.
-    pub next_sentence: bool,
-    /// Every pass masks anew.
-    pub dynamic: bool,
-    /// Tokens see those before them only, and every next token is predicted instead of masked ones.
-    pub left_to_right: bool,
-    /// Times the corpus is cut into sequences.
-    pub duplicates: u64,
-}
-
-/// Steps and the optimizer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OptimizerSpec {
-    /// Sequences of a step.
-    pub batch_size: usize,
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Peak rate.
-    pub learning_rate: f64,
-    /// Dropout of the pre-training itself; the model's where nothing is said.
-    pub dropout: Option<f64>,
-    /// Share of the steps that warm up.
-    pub warmup: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Adam's second decay.
-    pub beta2: f64,
-    /// Adam's epsilon.
-    pub epsilon: f64,
-    /// Gradient norm above which gradients are scaled down.
-    pub max_grad_norm: f64,
-    /// Steps between evaluations.
-    pub evaluate_steps: u64,
-    /// Held-out sequences of an evaluation.
-    pub evaluate_sequences: usize,
-    /// Steps between snapshots.
-    pub snapshot_steps: u64,
-}
+use super::{ModelSpec, OptimizerSpec, PretrainingSpec, SequenceSpec, VocabularySource};
+use crate::spec::decode::{self, Fields, Known, Read, distinct, invalid, join, text};
+use crate::spec::error::Complaint;
+use crate::spec::experiment;
+use crate::spec::yaml::{Node, Place, Value};
+use std::path::PathBuf;
 
 const FIELDS: &[Known] = &[
     ("name", "a name, made of letters, digits, `-`, `_` and `.`"),
@@ -180,24 +68,8 @@ const WHOLE: &str = "a whole number";
 const FLAG: &str = "`true` or `false`";
 const SHARE: &str = "a number from 0 to 1";
 
-/// Reads a pre-training file, with `--set` arguments laid over it.
-///
-/// # Errors
-/// As of experiments.
-pub fn read(path: &Path, sets: &[String]) -> Result<PretrainingSpec, SpecError> {
-    let shown = path.display().to_string();
-    let text = super::source::read(path).map_err(|refusal| SpecError::refused(&shown, refusal))?;
-    super::parse_with(&shown, text, sets, |root, _| pretraining(root))
-}
-
-/// Whether a file is a pre-training and no experiment: it has a corpus.
-pub fn is_pretraining(path: &Path) -> bool {
-    let tree = super::source::read(path).ok().and_then(|text| super::yaml::parse(&text).ok());
-    let Some(Node { value: Value::Map(entries), .. }) = tree else { return false };
-    entries.iter().any(|(key, _)| matches!(&key.value, Value::Text(name) if name == "corpus"))
-}
-
-fn pretraining(root: &Node) -> Read<PretrainingSpec> {
+/// Reads the root of a file.
+pub(super) fn pretraining(root: &Node) -> Read<PretrainingSpec> {
     let fields = Fields::read(root, "", FIELDS)?;
     let data = data(&fields)?;
     let start_from = fields.get("start_from").map(start_from).transpose()?;
@@ -209,7 +81,7 @@ fn pretraining(root: &Node) -> Read<PretrainingSpec> {
         return Err(Complaint::new(fields.require("vocabulary")?.place, message));
     }
     Ok(PretrainingSpec {
-        name: super::experiment::name(fields.require("name")?)?,
+        name: experiment::name(fields.require("name")?)?,
         corpus: distinct(fields.require("corpus")?, "corpus", |node| {
             text(node, "corpus", "a text file or a folder").map(PathBuf::from)
         })?,
@@ -244,7 +116,7 @@ fn vocabulary(node: &Node) -> Read<VocabularySource> {
 }
 
 fn data(root: &Fields) -> Read<SequenceSpec> {
-    let empty = Node { value: Value::Map(Vec::new()), place: super::yaml::Place::File(0) };
+    let empty = Node { value: Value::Map(Vec::new()), place: Place::File(0) };
     let node = root.get("data").unwrap_or(&empty);
     let fields = Fields::read(node, "data", DATA_FIELDS)?;
     let share = |name: &str, default: f64| part(&fields, "data", name, default, |x| (0.0..=1.0).contains(&x), SHARE);
@@ -359,7 +231,7 @@ mod tests {
                          train: {batch_size: 8, steps: 10, learning_rate: 1e-3}\n";
 
     fn read(text: &str) -> Result<PretrainingSpec, String> {
-        let parsed = super::super::parse_with("x.yaml", text.into(), &[], |root, _| pretraining(root));
+        let parsed = crate::spec::parse_with("x.yaml", text.into(), &[], |root, _| pretraining(root));
         parsed.map_err(|error| error.to_string())
     }
 
