@@ -7,9 +7,10 @@ use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::export::atomic;
 use crate::plan::CPU;
-use crate::pretrain::{Finished, PretrainError, Pretraining, curves};
+use crate::pretrain::{Finished, PretrainError, Pretraining, accuracies, curves, rows};
 use crate::spec::pretraining::{self, PretrainingSpec};
 use crate::train::{End, TrainError};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `repro pretrain`.
@@ -89,6 +90,9 @@ fn conclude(
             _ => Ok(Exit::Interrupted),
         };
     };
+    if finished.before {
+        console.note("it is finished already; nothing was trained");
+    }
     if let Some(folder) = &args.report {
         write_report(folder, &spec.name, finished)?;
     }
@@ -96,16 +100,19 @@ fn conclude(
         console.result(&finished.report.to_string());
         return Ok(Exit::Fine);
     }
-    let last = finished.evaluations.last();
-    let scores = last.map_or_else(String::new, |evaluation| {
-        let score = |(metric, value): &(crate::score::Metric, Option<f64>)| {
-            value.map(|value| format!(", {} {:.1} %", metric.name().replace('_', " "), 100.0 * value))
-        };
-        let scores: String = evaluation.scores.iter().filter_map(score).collect();
-        format!(" · held out: loss {:.3}{scores}", evaluation.loss)
-    });
-    console.result(&format!("{} · {:.0} tokens/s{scores}", model.display(), finished.tokens_per_second));
+    let report = &finished.report;
+    console.result(&format!("{} · {} tokens/s{}", model.display(), report["tokens_per_second"], held_out(report)));
     Ok(Exit::Fine)
+}
+
+/// The last evaluation, if there was one.
+fn held_out(report: &Value) -> String {
+    let Some(last) = rows(report).last() else { return String::new() };
+    let score = |(key, what): (&str, &str)| {
+        last[key].as_f64().map(|value| format!(", {:.1} % of the {what} right", 100.0 * value))
+    };
+    let scores: String = accuracies(report).filter_map(score).collect();
+    format!(" · held out: loss {:.3}{scores}", last["loss"].as_f64().unwrap_or(f64::NAN))
 }
 
 fn write_report(folder: &Path, name: &str, finished: &Finished) -> Result<(), CliError> {
@@ -125,6 +132,7 @@ impl From<PretrainError> for CliError {
             _ => Exit::Usage,
         };
         let hint = match &error {
+            PretrainError::Occupied { .. } => Some("remove it, or name another with `--out`".into()),
             PretrainError::Train(TrainError::Snapshot { .. }) => Some("remove that folder to begin anew".into()),
             _ => None,
         };

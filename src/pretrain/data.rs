@@ -34,13 +34,24 @@ struct Pairs {
 }
 
 impl Corpus {
-    /// Makes it from the spec's texts.
+    /// Makes it from the spec's texts and a vocabulary that is given, or trained on them.
     ///
     /// # Errors
     /// Texts or a vocabulary that do not do, too few sequences, files.
-    pub fn make(spec: &PretrainingSpec, folder: &Path, observer: &dyn Observer) -> Result<Corpus, PretrainError> {
+    pub fn make(
+        spec: &PretrainingSpec,
+        given: Option<Vocabulary>,
+        folder: &Path,
+        observer: &dyn Observer,
+    ) -> Result<Corpus, PretrainError> {
         let paths = files(&spec.corpus)?;
-        let vocabulary = vocabulary(spec, &paths, folder, observer)?;
+        let vocabulary = match (given, &spec.vocabulary) {
+            (Some(given), _) => given,
+            (None, VocabularySource::File(path)) => Vocabulary::read(path)?,
+            (None, VocabularySource::Train { size, lower_case }) => {
+                trained_vocabulary((*size, *lower_case), &paths, folder, observer)?
+            }
+        };
         let folder = folder.join("corpus");
         let (store, digest) = store(&paths, &vocabulary, &folder, observer)?;
         let (trained, held) = documents(spec, &store, paths.len())?;
@@ -68,6 +79,7 @@ impl Corpus {
             "sequences": self.trained.count,
             "held_out_sequences": self.held.count,
             "sha256": self.digest,
+            "vocabulary_sha256": self.vocabulary.tokenizer.digest(),
         })
     }
 
@@ -94,13 +106,7 @@ impl Corpus {
             file: Numbers::open(pairs.path.clone())?,
             count: pairs.count,
             vocabulary: &self.vocabulary,
-            masking: Masking {
-                share: data.masked,
-                most: data.max_predictions,
-                mask: data.mask,
-                random: data.random,
-                whole_words: data.whole_words,
-            },
+            masking: Masking::of(data),
             dynamic: data.dynamic,
             next_sentence: data.next_sentence,
             left_to_right: data.left_to_right,
@@ -135,22 +141,20 @@ fn documents(spec: &PretrainingSpec, store: &Store, files: usize) -> Result<(Vec
     Ok((trained, held))
 }
 
-/// The vocabulary. One that is trained is kept with a digest of what it was made of, since a snapshot belongs to it.
-fn vocabulary(
-    spec: &PretrainingSpec,
+/// The vocabulary that is trained. It is kept with a digest of what it was made of, since a snapshot belongs to it.
+fn trained_vocabulary(
+    (size, lower_case): (usize, bool),
     paths: &[PathBuf],
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Vocabulary, PretrainError> {
-    let (size, lower_case) = match &spec.vocabulary {
-        VocabularySource::File(path) => return Vocabulary::read(path),
-        VocabularySource::Train { size, lower_case } => (*size, *lower_case),
-    };
     let (path, made_of) = (folder.join("vocab.txt"), folder.join("vocabulary.json"));
     let wanted = format!("{:#}\n", json!({"size": size, "lower_case": lower_case, "corpus": bytes_of(paths)?}));
     let known = std::fs::read_to_string(&made_of).is_ok_and(|known| known == wanted);
     if !(known && path.exists()) {
         tell(observer, "vocabulary", 0, None);
+        // The files to come are this run's, should it be killed between them.
+        atomic::write(&made_of, b"{}\n").map_err(unwritten(&made_of))?;
         vocabulary::train(paths, size, lower_case, folder)?;
         atomic::write(&made_of, wanted.as_bytes()).map_err(unwritten(&made_of))?;
     }
@@ -158,7 +162,10 @@ fn vocabulary(
 }
 
 /// SHA-256 of some files' bytes, one after another.
-fn bytes_of(paths: &[PathBuf]) -> Result<String, PretrainError> {
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn bytes_of(paths: &[PathBuf]) -> Result<String, PretrainError> {
     let mut digest = Sha256::new();
     for path in paths {
         let mut file = File::open(path).map_err(unread(path))?;

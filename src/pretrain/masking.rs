@@ -2,6 +2,7 @@
 //! them, at most a number of them; `[MASK]` for 80 %, a random token for 10 %, the token itself for the rest.
 
 use crate::random::{Purpose, Stream};
+use crate::spec::pretraining::SequenceSpec;
 
 /// How tokens are masked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +31,28 @@ pub struct Words<'a> {
 }
 
 impl Masking {
+    /// As a spec says it.
+    pub fn of(data: &SequenceSpec) -> Masking {
+        Masking {
+            share: data.masked,
+            most: data.max_predictions,
+            mask: data.mask,
+            random: data.random,
+            whole_words: data.whole_words,
+        }
+    }
+
+    /// Predictions of a sequence of so many tokens, if there are so many to mask.
+    pub fn wanted(&self, tokens: usize) -> usize {
+        let wanted = self.uncapped(tokens);
+        if self.most == 0 { wanted } else { wanted.min(self.most) }
+    }
+
+    /// The same, were there no most.
+    pub fn uncapped(&self, tokens: usize) -> usize {
+        ((tokens as f64 * self.share).round() as usize).max(1)
+    }
+
     /// Masks a sequence; `special` tokens are passed over. Returns the places, ascending, and the tokens that stood there.
     /// The same for the same (round, sequence).
     pub fn apply(
@@ -44,8 +67,7 @@ impl Masking {
         let uniform =
             |site: u32, at: usize| stream.uniform(round, site + 8 * (sequence >> 32) as u32, draw(sequence, at));
         let candidates = self.candidates(words, special, input_ids);
-        let wanted = ((input_ids.len() as f64 * self.share).round() as usize).max(1);
-        let wanted = if self.most == 0 { wanted } else { wanted.min(self.most) };
+        let wanted = self.wanted(input_ids.len());
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         let mut places: Vec<usize> = Vec::with_capacity(wanted);
         for taken in 0..order.len() {

@@ -1,6 +1,6 @@
 //! The fields of a pre-training file, what they take, and what stands in for those that are left out.
 
-use super::{ModelSpec, OptimizerSpec, PretrainingSpec, SequenceSpec, VocabularySource};
+use super::{MASKING_FIELDS, ModelSpec, OptimizerSpec, PretrainingSpec, SequenceSpec, VocabularySource};
 use crate::spec::decode::{self, Fields, Known, Read, distinct, invalid, join, text};
 use crate::spec::error::Complaint;
 use crate::spec::experiment;
@@ -13,7 +13,7 @@ const FIELDS: &[Known] = &[
     ("held_out", "the share of documents that are only evaluated on, a number from 0 to 0.5"),
     ("vocabulary", "a `vocab.txt` or `tokenizer.json`, or `{size, lower_case}` to train one"),
     ("model", "a map of the encoder's shape"),
-    ("start_from", "a folder with `config.json` and `model.safetensors` of a pre-trained model"),
+    ("start_from", "a folder with `config.json`, `model.safetensors` and the vocabulary of a pre-trained model"),
     ("data", "a map of how text becomes sequences"),
     ("train", "a map with `steps`, `batch_size`, `learning_rate` and more"),
     ("seed", "a whole number"),
@@ -38,7 +38,7 @@ const MODEL_FIELDS: &[Known] = &[
 const DATA_FIELDS: &[Known] = &[
     ("max_seq_length", WHOLE),
     ("short_sequences", SHARE),
-    ("masked", SHARE),
+    ("masked", "a number above 0 and at most 1"),
     ("max_predictions", "a whole number; 0 for any number"),
     ("mask", SHARE),
     ("random", SHARE),
@@ -64,6 +64,11 @@ const TRAIN_FIELDS: &[Known] = &[
     ("snapshot_steps", WHOLE),
 ];
 
+/// Highest width and number of positions: several times what the widest models have.
+const WIDEST: u64 = 65_536;
+/// The same of layers.
+const DEEPEST: u64 = 1000;
+
 const WHOLE: &str = "a whole number";
 const FLAG: &str = "`true` or `false`";
 const SHARE: &str = "a number from 0 to 1";
@@ -80,6 +85,7 @@ pub(super) fn pretraining(root: &Node) -> Read<PretrainingSpec> {
             format!("`start_from` goes with the vocabulary of its model, expected `vocabulary: {}`", file.display());
         return Err(Complaint::new(fields.require("vocabulary")?.place, message));
     }
+    let model = model(fields.require("model")?, &data)?;
     Ok(PretrainingSpec {
         name: experiment::name(fields.require("name")?)?,
         corpus: distinct(fields.require("corpus")?, "corpus", |node| {
@@ -88,8 +94,8 @@ pub(super) fn pretraining(root: &Node) -> Read<PretrainingSpec> {
         held_out: part(&fields, "", "held_out", 0.02, |x| (0.0..=0.5).contains(&x), "a number from 0 to 0.5")?,
         vocabulary,
         start_from,
-        model: model(fields.require("model")?, &data)?,
-        train: train(fields.require("train")?)?,
+        train: train(fields.require("train")?, model.dropout)?,
+        model,
         seed: fields.get("seed").map_or(Ok(1), |node| decode::whole(node, "seed", 0, u64::from(u32::MAX)))?,
         half: fields.get("storage").map_or(Ok("f32"), |node| decode::word(node, "storage", &["f32", "f16"]))? == "f16",
         out: fields.get("out").map(|node| text(node, "out", "a folder").map(PathBuf::from)).transpose()?,
@@ -126,7 +132,7 @@ fn data(root: &Fields) -> Read<SequenceSpec> {
     let spec = SequenceSpec {
         max_seq_length: count(&fields, "data", "max_seq_length", Some(128), 8, 65_536)? as usize,
         short_sequences: share("short_sequences", 0.1)?,
-        masked: share("masked", 0.15)?,
+        masked: part(&fields, "data", "masked", 0.15, |x| x > 0.0 && x <= 1.0, "a number above 0 and at most 1")?,
         max_predictions: count(&fields, "data", "max_predictions", Some(20), 0, 65_536)? as usize,
         mask: share("mask", 0.8)?,
         random: share("random", 0.1)?,
@@ -144,12 +150,17 @@ fn data(root: &Fields) -> Read<SequenceSpec> {
         let message = "`data.left_to_right` goes without next sentences, expected `next_sentence: false`";
         return Err(Complaint::new(node.place, message.to_owned()));
     }
+    let masking = MASKING_FIELDS.iter().find_map(|name| Some((name, fields.get(name)?)));
+    if let (true, Some((name, given))) = (spec.left_to_right, masking) {
+        let message = format!("`data.{name}` says how words are masked, and `data.left_to_right` masks none");
+        return Err(Complaint::new(given.place, message).hint(format!("leave `data.{name}` out")));
+    }
     Ok(spec)
 }
 
 fn model(node: &Node, data: &SequenceSpec) -> Read<ModelSpec> {
     let fields = Fields::read(node, "model", MODEL_FIELDS)?;
-    let number = |name: &str, default: Option<u64>| count(&fields, "model", name, default, 1, 1 << 20);
+    let number = |name: &str, default: Option<u64>| count(&fields, "model", name, default, 1, WIDEST);
     let hidden_size = number("hidden_size", None)?;
     let positions = number("max_position_embeddings", Some(data.max_seq_length as u64))? as usize;
     if positions < data.max_seq_length {
@@ -168,9 +179,9 @@ fn model(node: &Node, data: &SequenceSpec) -> Read<ModelSpec> {
     let acts = ["gelu", "gelu_new", "relu"];
     Ok(ModelSpec {
         hidden_size: hidden_size as usize,
-        num_hidden_layers: number("num_hidden_layers", None)? as usize,
+        num_hidden_layers: count(&fields, "model", "num_hidden_layers", None, 1, DEEPEST)? as usize,
         num_attention_heads: heads as usize,
-        intermediate_size: number("intermediate_size", Some(4 * hidden_size))? as usize,
+        intermediate_size: count(&fields, "model", "intermediate_size", Some(4 * hidden_size), 1, 4 * WIDEST)? as usize,
         hidden_act: fields
             .get("hidden_act")
             .map_or(Ok("gelu"), |node| decode::word(node, "model.hidden_act", &acts))?,
@@ -180,7 +191,7 @@ fn model(node: &Node, data: &SequenceSpec) -> Read<ModelSpec> {
     })
 }
 
-fn train(node: &Node) -> Read<OptimizerSpec> {
+fn train(node: &Node, dropout: f64) -> Read<OptimizerSpec> {
     let fields = Fields::read(node, "train", TRAIN_FIELDS)?;
     let number = |name: &str, default: Option<u64>| count(&fields, "train", name, default, 1, 1_000_000_000);
     let above = |name: &str, default: f64| part(&fields, "train", name, default, |x| x > 0.0, "a number above 0");
@@ -194,10 +205,7 @@ fn train(node: &Node) -> Read<OptimizerSpec> {
         batch_size: number("batch_size", None)? as usize,
         steps: number("steps", None)?,
         learning_rate: above("learning_rate", 1e-4)?,
-        dropout: match fields.get("dropout") {
-            None => None,
-            Some(_) => Some(below("dropout", 0.0, "a number from 0 to below 1")?),
-        },
+        dropout: below("dropout", dropout, "a number from 0 to below 1")?,
         warmup: part(&fields, "train", "warmup", 0.01, |x| (0.0..=1.0).contains(&x), SHARE)?,
         weight_decay: from("weight_decay", 0.01)?,
         beta2: below("beta2", 0.999, "a number from 0 to below 1")?,
@@ -245,6 +253,27 @@ mod tests {
         assert_eq!((spec.train.epsilon, spec.train.weight_decay, spec.train.max_grad_norm), (1e-6, 0.01, 1.0));
     }
 
+    /// What records keep reads back as the spec it was made of, but for folders: nothing is left out, nothing renamed.
+    #[test]
+    fn settings_are_complete_and_spelt_as_in_the_file() {
+        let spec = read(&LEAST.replace("corpus: text", "corpus: [some/where/text]\nout: runs/x")).unwrap();
+        assert_eq!(spec.settings()["corpus"], serde_json::json!(["text"]));
+        assert_eq!((spec.settings().get("out"), &spec.to_json()["out"]), (None, &"runs/x".into()));
+        assert_eq!(spec.settings()["train"]["dropout"], 0.1);
+        for (section, fields) in [("model", MODEL_FIELDS), ("data", DATA_FIELDS), ("train", TRAIN_FIELDS), ("", FIELDS)]
+        {
+            let json = spec.to_json();
+            let told = if section.is_empty() { &json } else { &json[section] };
+            let told: Vec<&String> = told.as_object().unwrap().keys().collect();
+            let known: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+            assert_eq!(told, known, "{section}");
+        }
+        // YAML reads JSON.
+        let mut again = spec.to_json();
+        again.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        assert_eq!(read(&again.to_string()).unwrap(), spec);
+    }
+
     #[test]
     fn mistakes_are_named_with_their_place() {
         let first = |text: &str| read(text).unwrap_err().lines().next().unwrap_or_default().to_string();
@@ -252,6 +281,18 @@ mod tests {
         assert_eq!(found, "x.yaml:5:8: missing field `train.steps`");
         let found = first(&format!("{LEAST}data: {{mask: 0.9, random: 0.2}}\n"));
         assert!(found.contains("`data.mask` 0.9 and `data.random` 0.2 are more than 1 together"), "{found}");
+        let found = first(&format!("{LEAST}data: {{masked: 0}}\n"));
+        assert!(found.contains("`data.masked`: found `0`, expected a number above 0 and at most 1"), "{found}");
+        for name in MASKING_FIELDS {
+            let value = match *name {
+                "whole_words" | "dynamic" => "true",
+                "max_predictions" => "1",
+                _ => "0.1",
+            };
+            let data = format!("{{left_to_right: true, next_sentence: false, {name}: {value}}}");
+            let found = first(&format!("{LEAST}data: {data}\n"));
+            assert!(found.contains("says how words are masked"), "{name}: {found}");
+        }
         let found = first(&format!("{LEAST}data: {{max_seq_length: 4}}\n"));
         assert!(found.contains("invalid `data.max_seq_length`: found `4`, expected a whole number from 8"), "{found}");
         let found = first(&format!("{LEAST}start_from: other\n"));

@@ -4,6 +4,8 @@ mod fields;
 
 use super::error::SpecError;
 use super::yaml::{Node, Value};
+use serde::Serialize;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What to pre-train, complete: every field that the file leaves out has the paper's value or the one said here. Fixed are
@@ -44,7 +46,7 @@ pub enum VocabularySource {
 }
 
 /// The encoder's shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelSpec {
     /// H.
     pub hidden_size: usize,
@@ -65,7 +67,7 @@ pub struct ModelSpec {
 }
 
 /// How text becomes sequences.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SequenceSpec {
     /// Longest sequence.
     pub max_seq_length: usize,
@@ -92,7 +94,7 @@ pub struct SequenceSpec {
 }
 
 /// Steps and the optimizer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OptimizerSpec {
     /// Sequences of a step.
     pub batch_size: usize,
@@ -101,7 +103,7 @@ pub struct OptimizerSpec {
     /// Peak rate.
     pub learning_rate: f64,
     /// Dropout of the pre-training itself; the model's where nothing is said.
-    pub dropout: Option<f64>,
+    pub dropout: f64,
     /// Share of the steps that warm up.
     pub warmup: f64,
     /// Decoupled weight decay.
@@ -120,6 +122,57 @@ pub struct OptimizerSpec {
     pub snapshot_steps: u64,
 }
 
+/// Fields of `data` that mean nothing to a model from left to right.
+const MASKING_FIELDS: &[&str] = &["masked", "max_predictions", "mask", "random", "whole_words", "dynamic"];
+
+impl PretrainingSpec {
+    /// Every value, under the name that the file has for it.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut data = json!(self.data);
+        if let Some(fields) = data.as_object_mut().filter(|_| self.data.left_to_right) {
+            MASKING_FIELDS.iter().for_each(|name| drop(fields.shift_remove(*name)));
+        }
+        json!({
+            "name": self.name,
+            "corpus": self.corpus.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+            "held_out": self.held_out,
+            "vocabulary": self.vocabulary.to_json(),
+            "model": self.model,
+            "start_from": self.start_from.as_deref().map(Path::to_string_lossy),
+            "data": data,
+            "train": self.train,
+            "seed": self.seed,
+            "storage": if self.half { "f16" } else { "f32" },
+            "out": self.out.as_deref().map(Path::to_string_lossy),
+        })
+    }
+
+    /// The same for records: of paths, which are the user's own, the last name; and not where output goes.
+    pub fn settings(&self) -> serde_json::Value {
+        let name = |path: &PathBuf| PathBuf::from(path.file_name().unwrap_or_default());
+        let vocabulary = match &self.vocabulary {
+            VocabularySource::File(path) => VocabularySource::File(name(path)),
+            trained @ VocabularySource::Train { .. } => trained.clone(),
+        };
+        let corpus = self.corpus.iter().map(name).collect();
+        let start_from = self.start_from.as_ref().map(name);
+        let mut settings = PretrainingSpec { corpus, vocabulary, start_from, ..self.clone() }.to_json();
+        if let Some(fields) = settings.as_object_mut() {
+            fields.shift_remove("out");
+        }
+        settings
+    }
+}
+
+impl VocabularySource {
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            VocabularySource::File(path) => path.to_string_lossy().into(),
+            VocabularySource::Train { size, lower_case } => json!({"size": size, "lower_case": lower_case}),
+        }
+    }
+}
+
 /// Reads a pre-training file, with `--set` arguments laid over it.
 ///
 /// # Errors
@@ -136,4 +189,3 @@ pub fn is_pretraining(path: &Path) -> bool {
     let Some(Node { value: Value::Map(entries), .. }) = tree else { return false };
     entries.iter().any(|(key, _)| matches!(&key.value, Value::Text(name) if name == "corpus"))
 }
-
