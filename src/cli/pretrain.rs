@@ -132,6 +132,7 @@ impl From<PretrainError> for CliError {
             _ => Exit::Usage,
         };
         let hint = match &error {
+            PretrainError::Scarce { hint, .. } => Some(hint.clone()),
             PretrainError::Occupied { .. } => Some("remove it, or name another with `--out`".into()),
             PretrainError::Train(TrainError::Snapshot { .. }) => Some("remove that folder to begin anew".into()),
             _ => None,

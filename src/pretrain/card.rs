@@ -97,10 +97,14 @@ fn corpus(report: &Value) -> String {
 
 fn sequences(data: &SequenceSpec, report: &Value) -> String {
     let passes = if data.duplicates == 1 { "one pass".into() } else { format!("{} passes", data.duplicates) };
+    let corpus = &report["corpus"];
+    let tokens = |name: &str| corpus[name].as_u64().unwrap_or(0) as f64;
+    let (kept, lost) = (tokens("tokens_in_sequences"), tokens("tokens_cut_off"));
     format!(
-        "{} from {passes}, {} of the documents cut into shorter ones",
-        report["corpus"]["sequences"],
-        percent(data.short_sequences)
+        "{} from {passes}, {} of the documents cut into shorter ones; {} of their tokens are cut off to make them fit",
+        corpus["sequences"],
+        percent(data.short_sequences),
+        percent(lost / (kept + lost).max(1.0))
     )
 }
 

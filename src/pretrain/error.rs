@@ -21,6 +21,9 @@ pub enum PretrainError {
     /// Text that pre-training can make nothing of.
     #[error("{0}")]
     Corpus(String),
+    /// Text of which there is too little for what is asked, and a way out.
+    #[error("{found}")]
+    Scarce { found: String, hint: String },
     /// A vocabulary that lacks something or does not fit the model.
     #[error("{0}")]
     Vocabulary(String),

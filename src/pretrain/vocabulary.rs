@@ -86,14 +86,21 @@ fn is_json(path: &Path) -> bool {
 }
 
 /// Trains WordPiece on the documents of some files and writes `vocab.txt` and `tokenizer_config.json` into a folder. Of
-/// memory it takes what the different words of the corpus take. Texts become words as the tokenizer does it later.
+/// memory it takes what the different words of the corpus take. Texts become words as the tokenizer does it later; `read`
+/// is told how many files have.
 ///
 /// # Errors
 /// Files that cannot be read or written.
-pub fn train(corpus: &[PathBuf], size: usize, lower_case: bool, folder: &Path) -> Result<(), PretrainError> {
+pub fn train(
+    corpus: &[PathBuf],
+    size: usize,
+    lower_case: bool,
+    folder: &Path,
+    read: impl Fn(usize),
+) -> Result<(), PretrainError> {
     let normalizer = BertNormalizer::new(true, true, Some(lower_case), lower_case);
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for path in corpus {
+    for (at, path) in corpus.iter().enumerate() {
         read_documents(path, |sentences| {
             let words: Result<Vec<Vec<String>>, String> =
                 sentences.par_iter().map(|sentence| words(&normalizer, sentence)).collect();
@@ -101,6 +108,7 @@ pub fn train(corpus: &[PathBuf], size: usize, lower_case: bool, folder: &Path) -
             words.into_iter().flatten().for_each(|word| *counts.entry(word).or_default() += 1);
             Ok(())
         })?;
+        read(at + 1);
     }
     let tokens = wordpiece::vocabulary(&counts, &SPECIAL, size).map_err(|least| {
         let message =

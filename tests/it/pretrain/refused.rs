@@ -27,10 +27,16 @@ fn what_cannot_be_pre_trained_on_is_told_before_any_step() {
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stderr).unwrap().replace(folder.path().to_str().unwrap(), "FOLDER")
     };
-    insta::assert_snapshot!(complaint(b"", &[]), @"error: 1 files and no sentence in them");
+    insta::assert_snapshot!(complaint(b"", &[]), @"error: 1 file and no sentence in it");
     insta::assert_snapshot!(complaint(b"fine\n\xff\n", &[]), @"error: FOLDER/text/a.txt:2: not UTF-8, expected UTF-8");
-    insta::assert_snapshot!(complaint(b"One sentence.\n", &["--set", "held_out=0"]), @"error: 1 documents, expected at least 2 to train on for next-sentence prediction; `held_out: 0` keeps all");
-    insta::assert_snapshot!(complaint(b"One.\n\nTwo.\n\nThree.\n", &[]), @"error: 3 documents, 2 of them held out, expected at least 2 to train on for next-sentence prediction; `held_out: 0` keeps all");
+    insta::assert_snapshot!(complaint(b"One sentence.\n", &["--set", "held_out=0"]), @r"
+    error: 1 document, expected at least 2 to train on for next-sentence prediction
+    hint: a blank line parts documents; with `data.next_sentence: false` one is enough
+    ");
+    insta::assert_snapshot!(complaint(b"One.\n\nTwo.\n\nThree.\n", &[]), @r"
+    error: 3 documents, 2 of them held out, expected at least 2 to train on for next-sentence prediction
+    hint: `held_out: 0` keeps all
+    ");
     insta::assert_snapshot!(complaint(b"One sentence.\n\nAnother one.\n", &["--set", "held_out=0"]), @"error: 4 sequences to train on, expected at least one batch, 8");
     let vocab = folder.path().join("vocab.txt");
     fs::write(&vocab, "[PAD]\n[UNK]\n[CLS]\n[SEP]\none\n").unwrap();
@@ -136,6 +142,25 @@ fn a_start_of_another_shape_or_vocabulary_is_refused() {
     fs::write(model.join("config.json"), config.replace("\"layer_norm_eps\": 1e-12", "\"layer_norm_eps\": 1e-5"))
         .unwrap();
     insta::assert_snapshot!(try_with(&words, &[]), @"error: `start_from`: FOLDER/first/model: its `layer_norm_eps` is 0.00001, expected this file's, 1e-12");
+}
+
+/// Letters are all the tokens there are, so that every word has more than the one prediction of a sequence: six steps of loss 0.
+#[test]
+fn whole_words_of_which_none_fits_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec(folder.path());
+    let vocab = folder.path().join("vocab.txt");
+    let letters: String = ('a'..='z').map(|letter| format!("{letter}\n##{letter}\n")).collect();
+    fs::write(&vocab, format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{letters}")).unwrap();
+    fs::write(folder.path().join("text/a.txt"), "some words\nmore words\n\n".repeat(40)).unwrap();
+    let words = format!("vocabulary={}", vocab.display());
+    let sets = ["data.whole_words=true", "data.max_predictions=1", "data.next_sentence=false", &words];
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let output = finish(&file, &folder.path().join("out"), &sets);
+    insta::assert_snapshot!(refused(&output, folder.path()), @r"
+    error: none of 74 sequences has a word to predict
+    hint: a whole word of more tokens than `data.masked` and `data.max_predictions` allow is passed over
+    ");
 }
 
 /// A petabyte of parameters, and a stack of layers that would take minutes to count.
