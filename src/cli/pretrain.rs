@@ -1,7 +1,8 @@
 //! `repro pretrain`: a checkpoint from plain text, by masked words and the next sentence.
 
-use super::common::{engine_of, find};
+use super::common::{engine_of, find_pretraining};
 use super::devices;
+use super::plan::aligned;
 use super::run::stop_on_signal;
 use super::{CliError, Console};
 use crate::exit::Exit;
@@ -36,13 +37,21 @@ pub struct PretrainArgs {
     /// Where the curves go once all steps are done, as JSON and SVG.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Only show every resolved setting.
+    #[arg(long)]
+    plan: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &PretrainArgs, console: &Console) -> Result<Exit, CliError> {
     let (stop, idle) = stop_on_signal()?;
     let engine = engine_of(&args.engine)?;
-    let spec = pretraining::read(&find(&args.spec)?, &args.sets)?;
+    let spec = read(args)?;
+    if args.plan {
+        console.result(&if console.json { format!("{:#}", spec.to_json()) } else { plan(&spec) });
+        return Ok(Exit::Fine);
+    }
+    args.report.as_deref().map_or(Ok(()), prove_writable)?;
     let (device, dtype) = devices::named(args.device.as_deref(), args.dtype.as_deref(), engine)?;
     if device != CPU {
         let message = format!("a GPU has no heads for pre-training yet, found --device {device}, expected `cpu`");
@@ -65,6 +74,43 @@ pub fn run(args: &PretrainArgs, console: &Console) -> Result<Exit, CliError> {
     let finished = pretraining.run()?;
     drop(observer);
     conclude(args, &spec, &finished, console)
+}
+
+fn read(args: &PretrainArgs) -> Result<PretrainingSpec, CliError> {
+    let path = find_pretraining(&args.spec)?;
+    pretraining::read(&path, &args.sets).map_err(|error| match pretraining::is_experiment(&path) {
+        true => CliError {
+            hint: Some(format!("it fine-tunes: `repro run {}`", args.spec.display())),
+            ..CliError::new(Exit::Usage, format!("{}: an experiment, expected a pre-training", path.display()))
+        },
+        false => error.into(),
+    })
+}
+
+/// Every setting, a line each.
+fn plan(spec: &PretrainingSpec) -> String {
+    let mut rows = Vec::new();
+    leaves("", &spec.to_json(), &mut rows);
+    format!("{}: a pre-training\n\n{}", spec.name, aligned(["value", "is"], &rows))
+}
+
+fn leaves(path: &str, value: &Value, rows: &mut Vec<[String; 2]>) {
+    let Value::Object(fields) = value else {
+        let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        return rows.push([path.to_owned(), if value.is_null() { "—".into() } else { plain }]);
+    };
+    for (name, value) in fields {
+        leaves(&if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, value, rows);
+    }
+}
+
+/// A report that cannot be written would be known after hours.
+fn prove_writable(folder: &Path) -> Result<(), CliError> {
+    let probe = folder.join(format!(".write-probe-{}", std::process::id()));
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, b"probe"));
+    written.and_then(|()| std::fs::remove_file(&probe)).map_err(|error| {
+        CliError::new(Exit::Usage, format!("--report {}: cannot be written: {error}", folder.display()))
+    })
 }
 
 /// The command, without where it puts things: that changes nothing.
@@ -101,7 +147,8 @@ fn conclude(
         return Ok(Exit::Fine);
     }
     let report = &finished.report;
-    console.result(&format!("{} · {} tokens/s{}", model.display(), report["tokens_per_second"], held_out(report)));
+    let speed = report["tokens_per_second"].as_f64().unwrap_or(f64::NAN);
+    console.result(&format!("{} · {speed:.0} tokens/s{}", model.display(), held_out(report)));
     Ok(Exit::Fine)
 }
 

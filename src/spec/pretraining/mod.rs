@@ -185,7 +185,16 @@ pub fn read(path: &Path, sets: &[String]) -> Result<PretrainingSpec, SpecError> 
 
 /// Whether a file is a pre-training and no experiment: it has a corpus.
 pub fn is_pretraining(path: &Path) -> bool {
+    has_field(path, "corpus")
+}
+
+/// Whether it is an experiment and no pre-training: it has checkpoints.
+pub fn is_experiment(path: &Path) -> bool {
+    has_field(path, "checkpoints")
+}
+
+fn has_field(path: &Path, field: &str) -> bool {
     let tree = super::source::read(path).ok().and_then(|text| super::yaml::parse(&text).ok());
     let Some(Node { value: Value::Map(entries), .. }) = tree else { return false };
-    entries.iter().any(|(key, _)| matches!(&key.value, Value::Text(name) if name == "corpus"))
+    entries.iter().any(|(key, _)| matches!(&key.value, Value::Text(name) if name == field))
 }

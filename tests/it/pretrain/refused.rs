@@ -163,6 +163,19 @@ fn whole_words_of_which_none_fits_are_refused() {
     ");
 }
 
+/// Before anything is trained, not after hours.
+#[test]
+fn a_report_that_cannot_be_written_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (spec(folder.path()), folder.path().join("out"));
+    let taken = folder.path().join("taken");
+    fs::write(&taken, "a file").unwrap();
+    let output = finish(&file, &out, &["--report", taken.join("curves").to_str().unwrap()]);
+    let said = refused(&output, folder.path());
+    assert!(said.starts_with("error: --report FOLDER/taken/curves: cannot be written: "), "{said}");
+    assert!(!out.exists());
+}
+
 /// A petabyte of parameters, and a stack of layers that would take minutes to count.
 #[test]
 fn a_model_that_no_memory_holds_is_refused() {

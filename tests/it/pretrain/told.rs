@@ -1,6 +1,6 @@
 //! What a pre-training tells: its report, its card, its lines.
 
-use super::{finish, left_to_right, spec};
+use super::{finish, left_to_right, spec, telling};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -67,6 +67,64 @@ fn what_was_not_asked_for_is_not_told() {
     let out = folder.path().join("nothing-held-out");
     fine(&finish(&file, &out, &["--set", "train.steps=2", "--set", "held_out=0"]));
     assert!(!card(&out).contains("On documents that were held out"));
+}
+
+/// Each file goes with its own commands, and a name that was mistyped is looked for among its like.
+#[test]
+fn files_of_the_other_kind_name_their_command() {
+    let said = |args: &[&str]| {
+        let mut repro = std::process::Command::new(env!("CARGO_BIN_EXE_repro"));
+        let output = repro.current_dir(env!("CARGO_MANIFEST_DIR")).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for command in ["run", "plan", "fetch"] {
+        insta::allow_duplicates!(insta::assert_snapshot!(said(&[command, "pretrain-mini.yaml"]), @r"
+        error: experiments/pretrain-mini.yaml: a pre-training, expected an experiment
+        hint: `repro pretrain experiments/pretrain-mini.yaml` runs it, `repro pretrain experiments/pretrain-mini.yaml --plan` shows it
+        "));
+    }
+    insta::assert_snapshot!(said(&["pretrain", "quickstart.yaml"]), @r"
+    error: experiments/quickstart.yaml: an experiment, expected a pre-training
+    hint: it fine-tunes: `repro run quickstart.yaml`
+    ");
+    insta::assert_snapshot!(said(&["pretrain", "pretrain-mni.yaml"]), @r"
+    error: pretrain-mni.yaml: no such pre-training, here or in `experiments/`
+    hint: did you mean `pretrain-mini.yaml`?
+    ");
+    let all = said(&["pretrain", "something-else.yaml"]);
+    assert!(all.contains("pretrain-ltr.yaml") && !all.contains("quickstart.yaml"), "{all}");
+}
+
+#[test]
+fn a_plan_shows_every_resolved_setting_and_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (spec(folder.path()), folder.path().join("out"));
+    let output = finish(&file, &out, &["--plan", "--set", "train.dropout=0"]);
+    fine(&output);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for line in ["vocabulary.size  ", "train.dropout  ", "train.epsilon  ", "data.short_sequences  ", "storage  "] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let row = |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().last();
+    assert_eq!((row("train.dropout"), row("train.warmup"), row("start_from")), (Some("0.0"), Some("0.01"), Some("—")));
+    assert!(!out.exists());
+    let output = finish(&file, &out, &["--plan", "--json"]);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["train"]["max_grad_norm"], 1.0);
+}
+
+/// Lines of what was done: how many texts, and how much of them was cut off.
+#[test]
+fn progress_says_what_was_read_and_what_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (spec(folder.path()), folder.path().join("out"));
+    let output = telling(&file, &out, &["--set", "train.steps=1"]).output().unwrap();
+    fine(&output);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().take(3).collect();
+    assert_eq!(lines[..2], ["  read texts for the vocabulary: 1", "  encoded texts: 1"]);
+    assert!(lines[2].ends_with(" tokens are cut off sequences to make them fit"), "{said}");
 }
 
 /// Fine-tuning pads with it.
