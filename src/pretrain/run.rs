@@ -25,9 +25,9 @@ use crate::pipeline::{Live, computed_by};
 use crate::plan::EngineKind;
 use crate::record::{Provenance, lock};
 use crate::spec::pretraining::{PretrainingSpec, VocabularySource};
-use crate::spec::recipe::{DocStrideUnit, Evaluate, KeepWeights, Recipe, Rounding, Schedule, SpanHead, Truncation};
+use crate::spec::recipe::{Evaluate, KeepWeights, Rounding, Schedule};
 use crate::task::Head;
-use crate::train::{End, Evaluated, Outcome, Snapshots, TrainError, Trainer};
+use crate::train::{End, Evaluated, Outcome, Regime, Snapshots, TrainError, Trainer};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -153,11 +153,10 @@ impl Pretraining<'_> {
 
     fn train(&self, corpus: &Corpus, engine: &mut dyn Engine) -> Result<Outcome, PretrainError> {
         let (examples, held) = (corpus.trained(self.spec)?, corpus.held_out(self.spec)?);
-        let recipe = self.recipe();
         let live = Live::new(&self.spec.name, &self.folder, self.observer);
         let trainer = Trainer {
             run: self.spec.name.clone(),
-            recipe: &recipe,
+            regime: self.regime(),
             seed: self.spec.seed,
             computes: self.processor.describe(self.engine),
             examples: &examples,
@@ -184,12 +183,10 @@ impl Pretraining<'_> {
         Ok(trainer.run(engine, &mut evaluate)?)
     }
 
-    /// The optimizer's settings in the trainer's terms; what is of fine-tuning only is not read.
-    fn recipe(&self) -> Recipe {
+    /// The released code's optimizer but for bias correction; nothing is chosen by evaluations.
+    fn regime(&self) -> Regime {
         let train = &self.spec.train;
-        Recipe {
-            preset: "pretraining".into(),
-            epochs: 1.0,
+        Regime {
             batch_size: train.batch_size,
             micro_batch_size: train.batch_size,
             learning_rate: train.learning_rate,
@@ -202,34 +199,12 @@ impl Pretraining<'_> {
             epsilon: train.epsilon,
             weight_decay: train.weight_decay,
             max_grad_norm: train.max_grad_norm,
-            dropout: Some(self.spec.model.dropout),
-            initializer_range: self.spec.model.initializer_range,
-            truncated_normal: true,
-            max_seq_length: self.spec.data.max_seq_length,
-            truncation: Truncation::ReleasedCode,
-            doc_stride: 1,
-            doc_stride_unit: DocStrideUnit::Step,
-            max_query_length: 0,
-            max_answer_length: 1,
-            n_best_size: 1,
-            max_context: false,
             evaluate: Evaluate::EverySteps(train.evaluate_steps),
             early_stopping: 0,
             plateau_factor: 1.0,
             min_learning_rate: 0.0,
-            metric_batch_size: 0,
             keep_weights: KeepWeights::Last,
             snapshot_steps: train.snapshot_steps,
-            context_sentences: 0,
-            features: None,
-            lstm_hidden_size: 0,
-            start_from: None,
-            layerwise_lr_decay: 1.0,
-            auxiliary_lm: 0.0,
-            both_orders: false,
-            classifier_dropout: None,
-            span_head: SpanHead::Simple,
-            bilstm_layers: 0,
         }
     }
 
