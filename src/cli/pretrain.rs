@@ -180,7 +180,7 @@ impl From<PretrainError> for CliError {
         };
         let hint = match &error {
             PretrainError::Scarce { hint, .. } => Some(hint.clone()),
-            PretrainError::Occupied { .. } => Some("remove it, or name another with `--out`".into()),
+            PretrainError::Occupied { .. } => Some("name another with `--out`, or remove it if nobody needs it".into()),
             PretrainError::Train(TrainError::Snapshot { .. }) => Some("remove that folder to begin anew".into()),
             _ => None,
         };

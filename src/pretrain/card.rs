@@ -64,7 +64,7 @@ fn table(spec: &PretrainingSpec, report: &Value) -> Vec<(&'static str, String)> 
         (
             "Adam",
             format!(
-                "second decay {}, epsilon {}, weight decay {}{clipped}",
+                "decays 0.9 and {}, epsilon {}, weight decay {}{clipped}",
                 train.beta2, train.epsilon, train.weight_decay
             ),
         ),
@@ -116,7 +116,8 @@ fn masks(data: &SequenceSpec) -> String {
 
 fn computed_by(provenance: &Value) -> String {
     let text = |name: &str| provenance[name].as_str().unwrap_or_default();
-    let commit = provenance["commit"].as_str().map_or(String::new(), |commit| format!(", commit `{commit}`"));
+    let changed = if provenance["dirty"] == true { " with changes" } else { "" };
+    let commit = provenance["commit"].as_str().map_or(String::new(), |commit| format!(", commit `{commit}`{changed}"));
     format!("{} on {}; repro {}{commit}", text("engine"), text("device"), text("version"))
 }
 

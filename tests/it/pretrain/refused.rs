@@ -61,7 +61,7 @@ fn a_folder_of_another_pre_training_is_refused() {
     let output = finish(&file, &out, &["--set", "train.learning_rate=1e-4"]);
     insta::assert_snapshot!(refused(&output, folder.path()), @r"
     error: FOLDER/out: it holds a pre-training with `train.learning_rate` 0.001, this one has 0.0001
-    hint: remove it, or name another with `--out`
+    hint: name another with `--out`, or remove it if nobody needs it
     ");
 }
 
@@ -77,7 +77,7 @@ fn a_finished_pre_training_is_neither_written_over_nor_trained_again() {
     let output = finish(&file, &out, &[&sets[..], &["--set", "train.learning_rate=1e-5"]].concat());
     insta::assert_snapshot!(refused(&output, folder.path()), @r"
     error: FOLDER/out: it holds a pre-training with `train.learning_rate` 0.001, this one has 0.00001
-    hint: remove it, or name another with `--out`
+    hint: name another with `--out`, or remove it if nobody needs it
     ");
     let report = folder.path().join("report");
     let output = telling(&file, &out, &sets).arg("--report").arg(&report).output().unwrap();
@@ -103,13 +103,13 @@ fn somebody_elses_folder_is_refused() {
     let output = finish(&file, &out, &[]);
     insta::assert_snapshot!(refused(&output, folder.path()), @r"
     error: FOLDER/theirs: it holds a `model` and no `pretraining.json` that says of what
-    hint: remove it, or name another with `--out`
+    hint: name another with `--out`, or remove it if nobody needs it
     ");
     fs::write(out.join("pretraining.json"), "{\"name\": \"theirs\"}").unwrap();
     let output = finish(&file, &out, &[]);
     insta::assert_snapshot!(refused(&output, folder.path()), @r"
     error: FOLDER/theirs: its `pretraining.json` is of no format that this version knows
-    hint: remove it, or name another with `--out`
+    hint: name another with `--out`, or remove it if nobody needs it
     ");
     assert!(files.iter().all(|(name, text)| fs::read_to_string(out.join(name)).unwrap() == *text));
 }

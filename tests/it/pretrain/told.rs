@@ -40,7 +40,7 @@ fn a_report_keeps_every_setting_and_what_computed_it() {
     for line in [
         "masked words (15 %) and the next sentence",
         "| masks | tokens, 80 % as `[MASK]`, 10 % as a random token; drawn anew in every epoch |",
-        "| Adam | second decay 0.999, epsilon 0.000001, weight decay 0.01, gradients cut to norm 1 |",
+        "| Adam | decays 0.9 and 0.999, epsilon 0.000001, weight decay 0.01, gradients cut to norm 1 |",
         "| held out | 10 % of the documents |",
         "| computed by | reference on cpu",
         "| step | loss | masked words right | next sentences right |\n| ---: | ---: | ---: | ---: |\n| 2 |",
