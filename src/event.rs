@@ -58,6 +58,8 @@ pub enum Event {
     RunFinished { run: String, label: String, scores: Vec<(String, Scores)>, seconds: f64 },
     /// A run failed; the others go on.
     RunFailed { run: String, label: String, error: String },
+    /// Something worth knowing that is as it should be.
+    Note(String),
     /// Something the user should know that stops nothing.
     Warning(String),
 }

@@ -1,13 +1,12 @@
 //! `repro check`: the regression gate, for people, for CI jobs, for GitHub.
 
-use super::common::find;
+use super::common::{find, read_experiment};
 use super::{CliError, Console};
 use crate::check::{
     Baseline, Check, CheckError, UpdateRule, Updated, Verdict, baseline, github, junit, records, table,
 };
 use crate::exit::Exit;
 use crate::record::Record;
-use crate::spec;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,7 +49,7 @@ fn fraction(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, CliError> {
-    let name = |spec: &Path| -> Result<String, CliError> { Ok(spec::read(&find(spec)?, &[])?.name) };
+    let name = |spec: &Path| -> Result<String, CliError> { Ok(read_experiment(&find(spec)?, &[])?.name) };
     let experiment = args.spec.as_deref().map(name).transpose()?;
     let of_experiment = |name: &String| experiment.as_ref().is_none_or(|wanted| wanted == name);
     let mut records = records::read(&args.records)?;

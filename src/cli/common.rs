@@ -69,7 +69,7 @@ impl Common {
     /// Reads the experiment and the pins, and multiplies out the plan.
     pub fn plan(&self) -> Result<(Experiment, Plan), CliError> {
         let path = self.path()?;
-        let mut experiment = spec::read(&path, &self.set)?;
+        let mut experiment = read_experiment(&path, &self.set)?;
         experiment.checkpoints.extend(self.beside(&experiment.checkpoints));
         let options = self.options(self.pins()?)?;
         let plan = plan::expand(&experiment, &options).map_err(|error| CliError::new(Exit::Usage, error))?;
@@ -155,22 +155,42 @@ pub fn engine_of(name: &str) -> Result<EngineKind, CliError> {
     })
 }
 
+/// An experiment, with `--set` arguments laid over it; of a pre-training it is said which command takes it.
+pub fn read_experiment(path: &Path, sets: &[String]) -> Result<Experiment, CliError> {
+    spec::read(path, sets).map_err(|error| match spec::pretraining::is_pretraining(path) {
+        true => CliError {
+            hint: Some(format!("`repro pretrain {0}` runs it, `repro pretrain {0} --plan` shows it", path.display())),
+            ..CliError::new(Exit::Usage, format!("{}: a pre-training, expected an experiment", path.display()))
+        },
+        false => error.into(),
+    })
+}
+
 /// An experiment file: as given, else a bare name in `experiments/`.
 pub fn find(spec: &Path) -> Result<PathBuf, CliError> {
+    find_among(spec, "experiment", experiments)
+}
+
+/// A pre-training file, in the same way.
+pub fn find_pretraining(spec: &Path) -> Result<PathBuf, CliError> {
+    find_among(spec, "pre-training", pretrainings)
+}
+
+fn find_among(spec: &Path, what: &str, listed: fn() -> Vec<PathBuf>) -> Result<PathBuf, CliError> {
     let bare = spec.components().count() == 1;
     let elsewhere = Path::new(EXPERIMENTS).join(spec);
     match () {
         () if spec.exists() => Ok(spec.to_path_buf()),
         () if bare && elsewhere.exists() => Ok(elsewhere),
-        () => Err(absent(spec, bare)),
+        () => Err(absent(spec, bare, what, &listed())),
     }
 }
 
-fn absent(spec: &Path, bare: bool) -> CliError {
+fn absent(spec: &Path, bare: bool, what: &str, listed: &[PathBuf]) -> CliError {
     let shown = spec.display().to_string();
     let also = if bare { format!(", here or in `{EXPERIMENTS}/`") } else { String::new() };
-    let mut error = CliError::new(Exit::Usage, format!("{shown}: no such experiment{also}"));
-    let names: Vec<String> = experiments().iter().filter_map(|path| file_name(path)).collect();
+    let mut error = CliError::new(Exit::Usage, format!("{shown}: no such {what}{also}"));
+    let names: Vec<String> = listed.iter().filter_map(|path| file_name(path)).collect();
     let name = file_name(spec).unwrap_or_default();
     let near = nearest(&name, names.iter().map(String::as_str));
     error.hint = match near {

@@ -119,7 +119,7 @@ fn run_row(run: &Run) -> [String; 3] {
 }
 
 /// Columns as wide as their widest cell, two spaces apart; the last is not padded.
-fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
+pub(super) fn aligned<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let header = header.map(str::to_owned);
     let lines: Vec<&[String; N]> = std::iter::once(&header).chain(rows).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);

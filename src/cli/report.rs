@@ -3,13 +3,13 @@
 //! With a SPEC only the files of that experiment are written (the leaderboard is about all of them) and its table is
 //! printed. `--check` writes nothing and exits 2 where a file on disk is not what the records give.
 
-use super::common::{experiments, find};
+use super::common::{experiments, find, read_experiment};
 use super::{CliError, Console};
 use crate::exit::Exit;
 use crate::paper::Published;
 use crate::record::{Listing, Record, Store};
 use crate::report::{Compare, Files, experiment_table, files, terminal_table};
-use crate::spec::{self, Experiment};
+use crate::spec::Experiment;
 use crate::temporary;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn usage(message: impl std::fmt::Display) -> CliError {
 }
 
 fn read_spec(path: &Path) -> Result<Experiment, CliError> {
-    Ok(spec::read(path, &[])?)
+    read_experiment(path, &[])
 }
 
 /// What each experiment compares with: from the experiments folder, and from the one that was named.

@@ -1,12 +1,11 @@
 //! `repro submit`: the best run of each task on dev, as files for the evaluation servers.
 
-use super::common::find;
+use super::common::{find, read_experiment};
 use super::{CliError, Console, Patience, hub};
 use crate::event::Silent;
 use crate::exit::Exit;
 use crate::pipeline::{Inputs, Output, Saved};
 use crate::record::{Record, Store};
-use crate::spec;
 use crate::spec::pins::Pins;
 use crate::submit::{Report, Source, best_runs, glue_zip, run_folder, write_squad};
 use crate::task::{Head, Split, SplitRole, Task};
@@ -33,7 +32,7 @@ pub struct SubmitArgs {
 
 /// Runs the command.
 pub fn run(args: &SubmitArgs, console: &Console) -> Result<Exit, CliError> {
-    let name = spec::read(&find(&args.spec)?, &[])?.name;
+    let name = read_experiment(&find(&args.spec)?, &[])?.name;
     let output = args.from.as_deref().map_or_else(Output::project, Output::under);
     let listing = Store::new(&output.records).all().map_err(refused)?;
     let mine = |record: &Record| record.experiment == name;

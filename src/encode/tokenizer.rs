@@ -182,6 +182,11 @@ impl Tokenizer {
         self.inner.as_ref()?.token_to_id(token)
     }
 
+    /// The token of an id, if the vocabulary has it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.as_ref()?.id_to_token(id)
+    }
+
     /// Of each id, whether its token goes on with a word (`##…`); as long as the vocabulary.
     pub fn continuations(&self) -> Vec<bool> {
         let mut continues = vec![false; self.highest_id as usize + 1];

@@ -12,7 +12,7 @@ use crate::family::parameters;
 use crate::plan::steps::total_steps;
 use crate::plan::{CPU, EngineKind, Run};
 use crate::spec::recipe::Evaluate;
-use crate::train::update_of;
+use crate::train::Regime;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -149,7 +149,7 @@ fn calibrate(run: &Run, prepared: &Prepared, processor: &Processor) -> Result<Sp
     let accumulated = began.elapsed().as_secs_f64();
     let began = Instant::now();
     // At the full rate: at none, rows that no batch touched would be passed over.
-    engine.update(&update_of(&run.recipe, 0, run.recipe.learning_rate))?;
+    engine.update(&Regime::from(&run.recipe).update_at(0, run.recipe.learning_rate))?;
     let updated = began.elapsed().as_secs_f64();
     Ok(Speed { seconds_per_token: accumulated / batch.tokens().max(1) as f64, seconds_per_update: updated })
 }

@@ -21,7 +21,7 @@ pub use artifacts::Live;
 pub use error::{PipelineError, RunError};
 pub use forecast::{Forecast, Forecasts};
 pub use inputs::{InputError, Inputs, Prepared};
-pub use provenance::{now, peak_memory, provenance};
+pub use provenance::{computed_by, now, peak_memory, provenance};
 pub use saved::{Agreement, Saved, SavedError};
 pub use scoring::{SplitPredictions, predict_split, score_split};
 

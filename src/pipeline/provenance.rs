@@ -1,7 +1,7 @@
 //! What computed a run: the program, its source, the machine.
 
 use crate::engine::Processor;
-use crate::plan::Run;
+use crate::plan::{EngineKind, Run};
 use crate::record::Provenance;
 
 /// Libraries whose version could move a number, with the versions this program was built with.
@@ -10,14 +10,19 @@ const LIBRARIES: &[(&str, &str)] =
 
 /// Provenance of a run on a processor of this machine.
 pub fn provenance(run: &Run, processor: &Processor) -> Provenance {
+    computed_by(run.engine, &run.dtype, processor)
+}
+
+/// Provenance of what an engine computes on a processor of this machine.
+pub fn computed_by(engine: EngineKind, dtype: &str, processor: &Processor) -> Provenance {
     let libraries = LIBRARIES.iter().map(|(name, version)| (name.to_string(), version.to_string()));
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: Some(env!("REPRO_COMMIT")).filter(|commit| !commit.is_empty()).map(String::from),
         dirty: Some(env!("REPRO_COMMIT")).filter(|commit| !commit.is_empty()).map(|_| env!("REPRO_DIRTY") == "true"),
-        engine: run.engine.name().to_string(),
-        device: processor.describe(run.engine),
-        dtype: run.dtype.clone(),
+        engine: engine.name().to_string(),
+        device: processor.describe(engine),
+        dtype: dtype.to_string(),
         libraries: libraries.collect(),
     }
 }

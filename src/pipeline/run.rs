@@ -157,7 +157,7 @@ fn train(
     let (examples, recipe) = (InMemory::new(&features), &run.recipe);
     let trainer = Trainer {
         run: run.id.0.clone(),
-        recipe: &run.recipe,
+        regime: recipe.into(),
         seed: run.seed,
         computes: pipeline.processor.describe(run.engine),
         total_steps: total_steps(examples.count(), recipe.batch_size, recipe.epochs, recipe.rounding),

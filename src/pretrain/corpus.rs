@@ -3,6 +3,7 @@
 
 use super::PretrainError;
 use super::error::unread;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,45 +11,66 @@ use std::path::{Path, PathBuf};
 /// Endings of the files that a folder is searched for; a file that is named may have any.
 const ENDINGS: [&str; 4] = ["txt", "txt.gz", "txt.zst", "tokens"];
 
-/// The files of a corpus: those named, and of folders those with the right ending, in order of their paths.
+/// The files of a corpus: those named, and of folders those with the right ending, in order of their paths. What is there
+/// twice, by several names or by a link, is read once: text that is held out must not be trained on beside.
 ///
 /// # Errors
 /// A path that is not there, a folder without a text.
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, PretrainError> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for path in paths {
         let metadata = std::fs::metadata(path).map_err(unread(path))?;
-        if metadata.is_dir() {
-            let before = found.len();
-            search(path, &mut found)?;
-            if found.len() == before {
-                let expected = ENDINGS.map(|ending| format!("`.{ending}`")).join(", ");
-                return Err(PretrainError::Corpus(format!(
-                    "{}: no text, expected files in {expected}",
-                    path.display()
-                )));
-            }
-        } else {
-            found.push(path.clone());
+        if !metadata.is_dir() {
+            found.add(path.clone())?;
+        } else if !found.search(path)? {
+            let expected = ENDINGS.map(|ending| format!("`.{ending}`")).join(", ");
+            return Err(PretrainError::Corpus(format!("{}: no text, expected files in {expected}", path.display())));
         }
     }
-    Ok(found)
+    Ok(found.files)
 }
 
-fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), PretrainError> {
-    let entries: Result<Vec<PathBuf>, std::io::Error> =
-        std::fs::read_dir(folder).map_err(unread(folder))?.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut entries = entries.map_err(unread(folder))?;
-    entries.sort();
-    for path in entries {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() {
-            search(&path, found)?;
-        } else if ENDINGS.iter().any(|ending| name.ends_with(&format!(".{ending}"))) {
-            found.push(path);
+/// Texts so far, and what was looked at: files and folders without links in their paths.
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    /// And of each whether it holds a text.
+    seen: BTreeMap<PathBuf, bool>,
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf) -> Result<(), PretrainError> {
+        let place = std::fs::canonicalize(&path).map_err(unread(&path))?;
+        if self.seen.insert(place, true).is_none() {
+            self.files.push(path);
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Adds a folder's texts; whether it has any, known before or not.
+    fn search(&mut self, folder: &Path) -> Result<bool, PretrainError> {
+        let place = std::fs::canonicalize(folder).map_err(unread(folder))?;
+        if let Some(any) = self.seen.get(&place) {
+            return Ok(*any);
+        }
+        self.seen.insert(place.clone(), false);
+        let entries: Result<Vec<PathBuf>, std::io::Error> =
+            std::fs::read_dir(folder).map_err(unread(folder))?.map(|entry| entry.map(|entry| entry.path())).collect();
+        let mut entries = entries.map_err(unread(folder))?;
+        entries.sort();
+        let mut any = false;
+        for path in entries {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                any |= self.search(&path)?;
+            } else if ENDINGS.iter().any(|ending| name.ends_with(&format!(".{ending}"))) {
+                self.add(path)?;
+                any = true;
+            }
+        }
+        self.seen.insert(place, any);
+        Ok(any)
+    }
 }
 
 /// Calls `document` with the sentences of each document of a file.
@@ -123,6 +145,28 @@ mod tests {
         for path in found {
             assert_eq!(documents(&path).unwrap(), expected, "{}", path.display());
         }
+    }
+
+    /// A file named beside its folder, a folder twice, a link to a file and one that leads back to its own folder.
+    #[test]
+    fn what_is_there_twice_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a.txt"), folder.path().join("sub/b.txt"));
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        [&a, &b].into_iter().for_each(|path| std::fs::write(path, "One.").unwrap());
+        let (all, sub) = (folder.path().to_path_buf(), folder.path().join("sub"));
+        assert_eq!(files(&[all.clone(), a.clone(), sub.clone(), all.join("sub/..")]).unwrap(), [a.clone(), b.clone()]);
+        assert_eq!(files(&[b.clone(), all.clone()]).unwrap(), [b.clone(), a.clone()]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&all, sub.join("loop")).unwrap();
+            std::os::unix::fs::symlink(&a, sub.join("again.txt")).unwrap();
+            assert_eq!(files(&[all]).unwrap(), [a, b]);
+        }
+        let empty = tempfile::tempdir().unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(empty.path(), empty.path().join("loop")).unwrap();
+        assert!(files(&[empty.path().to_path_buf()]).is_err());
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub enum PretrainError {
     /// Text that pre-training can make nothing of.
     #[error("{0}")]
     Corpus(String),
+    /// Text of which there is too little for what is asked, and a way out.
+    #[error("{found}")]
+    Scarce { found: String, hint: String },
     /// A vocabulary that lacks something or does not fit the model.
     #[error("{0}")]
     Vocabulary(String),
@@ -30,6 +33,9 @@ pub enum PretrainError {
     /// A model that makes no sense.
     #[error("model: {0}")]
     Config(#[from] ConfigError),
+    /// A model that no memory of this machine holds.
+    #[error("a step takes about {:.1} GB of memory, found {:.1} GB at most", *needed as f64 / 1e9, *most as f64 / 1e9)]
+    Memory { needed: u64, most: u64 },
     /// A checkpoint to go on from that is another model, or none.
     #[error("`start_from`: {}: {reason}", folder.display())]
     Start { folder: PathBuf, reason: String },
@@ -39,7 +45,10 @@ pub enum PretrainError {
     /// The training's.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// What lies in the run's folder belongs to another spec or corpus.
+    /// What lies in the run's folder belongs to another spec or corpus, or to nobody known.
+    #[error("{}: {reason}", folder.display())]
+    Occupied { folder: PathBuf, reason: String },
+    /// The run's folder cannot be worked in.
     #[error("{}: {reason}", folder.display())]
     Folder { folder: PathBuf, reason: String },
 }

@@ -1,4 +1,4 @@
-//! Held-out documents: loss, and the shares of masked words and of next sentences that are right.
+//! Held-out documents: loss, and the shares of masked words (or next tokens) and of next sentences that are right.
 
 use super::PretrainError;
 use super::pairs::Masked;
@@ -46,10 +46,11 @@ pub fn evaluate(
     let mean = |sum: f64, all: usize| if all > 0 { sum / all as f64 } else { 0.0 };
     let loss = mean(counts.words_loss, counts.words) + mean(counts.next_loss, counts.answers);
     let share = |right: usize, all: usize| (all > 0).then(|| right as f64 / all as f64);
-    let scores = vec![
-        (Metric::MaskedAccuracy, share(counts.right_words, counts.words)),
-        (Metric::NextSentenceAccuracy, share(counts.right_answers, counts.answers)),
-    ];
+    let of_words = if sequences.left_to_right { Metric::NextTokenAccuracy } else { Metric::MaskedAccuracy };
+    let mut scores = vec![(of_words, share(counts.right_words, counts.words))];
+    if sequences.next_sentence {
+        scores.push((Metric::NextSentenceAccuracy, share(counts.right_answers, counts.answers)));
+    }
     Ok(Evaluation { step, epoch, split: SPLIT.into(), loss, scores })
 }
 

@@ -1,7 +1,11 @@
 //! Which tokens of a sequence are to be predicted, and what stands in their place (BERT, Section 3.1 and A.1): 15 % of
 //! them, at most a number of them; `[MASK]` for 80 %, a random token for 10 %, the token itself for the rest.
+//!
+//! Numbers of predictions are rounded as Python does it, half to even. Differs from the released code: with whole words, that
+//! joins a `##…` with which the second segment begins to the last word of the first; here a word ends at `[SEP]`.
 
 use crate::random::{Purpose, Stream};
+use crate::spec::pretraining::SequenceSpec;
 
 /// How tokens are masked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +34,28 @@ pub struct Words<'a> {
 }
 
 impl Masking {
+    /// As a spec says it.
+    pub fn of(data: &SequenceSpec) -> Masking {
+        Masking {
+            share: data.masked,
+            most: data.max_predictions,
+            mask: data.mask,
+            random: data.random,
+            whole_words: data.whole_words,
+        }
+    }
+
+    /// Predictions of a sequence of so many tokens, if there are so many to mask.
+    pub fn wanted(&self, tokens: usize) -> usize {
+        let wanted = self.uncapped(tokens);
+        if self.most == 0 { wanted } else { wanted.min(self.most) }
+    }
+
+    /// The same, were there no most.
+    pub fn uncapped(&self, tokens: usize) -> usize {
+        ((tokens as f64 * self.share).round_ties_even() as usize).max(1)
+    }
+
     /// Masks a sequence; `special` tokens are passed over. Returns the places, ascending, and the tokens that stood there.
     /// The same for the same (round, sequence).
     pub fn apply(
@@ -44,8 +70,7 @@ impl Masking {
         let uniform =
             |site: u32, at: usize| stream.uniform(round, site + 8 * (sequence >> 32) as u32, draw(sequence, at));
         let candidates = self.candidates(words, special, input_ids);
-        let wanted = ((input_ids.len() as f64 * self.share).round() as usize).max(1);
-        let wanted = if self.most == 0 { wanted } else { wanted.min(self.most) };
+        let wanted = self.wanted(input_ids.len());
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         let mut places: Vec<usize> = Vec::with_capacity(wanted);
         for taken in 0..order.len() {
@@ -152,10 +177,29 @@ mod tests {
         for number in 0..50 {
             let masked = whole.apply(1, (0, number), &words(&continues), &SPECIAL, &mut original.clone());
             let places: Vec<u32> = masked.iter().map(|(place, _)| *place).collect();
+            // Half of 12 tokens: 6, or fewer where every word that is left is too long.
+            assert!((4..=6).contains(&places.len()), "{places:?}");
             for word in [vec![1, 2, 3], vec![5, 6], vec![9, 10]] {
                 let inside = word.iter().filter(|place| places.contains(place)).count();
                 assert!(inside == 0 || inside == word.len(), "{places:?}");
             }
+        }
+    }
+
+    /// `int(round(n * 0.15))` of Python 3: 4 of 30 tokens, 8 of 50, 10 of 70; 1.5 of 10 is 2.
+    #[test]
+    fn predictions_are_rounded_as_python_does() {
+        assert_eq!([10, 30, 50, 70].map(|tokens| BERT.wanted(tokens)), [2, 4, 8, 10]);
+    }
+
+    #[test]
+    fn a_word_ends_with_its_segment() {
+        let continues: Vec<bool> = (0..100).map(|id| id >= 50).collect();
+        let whole = Masking { whole_words: true, share: 0.1, ..BERT };
+        for number in 0..50 {
+            let mut ids = [2, 10, 3, 50, 51, 3];
+            let masked = whole.apply(1, (0, number), &words(&continues), &SPECIAL, &mut ids);
+            assert_eq!(masked, [(1, 10)], "one prediction, and the second word has two tokens");
         }
     }
 

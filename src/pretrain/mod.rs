@@ -8,12 +8,16 @@
 //! What grows with the corpus lies on disk, in the run's folder: token ids, and 24 bytes a pair of segments. In memory are
 //! 16 bytes a document and 4 a pair, the order of an epoch.
 
+mod card;
 mod checkpoint;
+mod claim;
 mod corpus;
+mod curves;
 mod data;
 mod error;
 mod evaluate;
 mod masking;
+mod model;
 mod pairs;
 mod report;
 mod run;
@@ -24,9 +28,9 @@ mod vocabulary;
 mod wordpiece;
 
 pub use corpus::{files, read_documents};
+pub use curves::{accuracies, curves, rows};
 pub use error::PretrainError;
 pub use masking::{Masking, Words};
-pub use report::curves;
 pub use run::{Finished, Pretraining};
 pub use segments::{Pair, Segmentation, Span, segment};
 pub use vocabulary::Vocabulary;

@@ -3,7 +3,7 @@
 use super::PretrainError;
 use super::error::unwritten;
 use super::masking::{Masking, Words};
-use super::segments::{Pair, Segmentation, Span, segment};
+use super::segments::{self, Pair, Segmentation, Span, segment};
 use super::store::{Numbers, Store};
 use super::vocabulary::Vocabulary;
 use crate::encode::{Features, Target};
@@ -33,37 +33,47 @@ pub struct Cut<'a> {
     pub seed: u64,
 }
 
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Pairs.
+    pub pairs: usize,
+    /// Tokens in them, special ones excluded.
+    pub tokens: u64,
+    /// Tokens that were cut off to make them fit.
+    pub lost: u64,
+}
+
 impl Cut<'_> {
-    /// Writes the pairs to a file; returns how many there are.
+    /// Writes the pairs to a file; returns what there are. With next sentences, of at least two documents.
     ///
     /// # Errors
-    /// A full disk; no other document to take a random second part from.
-    pub fn write(&self, path: &Path) -> Result<usize, PretrainError> {
-        if self.how.next_sentence && self.documents.len() < 2 {
-            let found = self.documents.len();
-            let message = format!("{found} documents, expected at least 2 for next-sentence prediction");
-            return Err(PretrainError::Corpus(message));
-        }
+    /// A full disk.
+    pub fn write(&self, path: &Path) -> Result<Counts, PretrainError> {
         let mut file = BufWriter::new(File::create(path).map_err(unwritten(path))?);
-        let mut count = 0;
+        let mut counts = Counts::default();
         for round in 0..self.rounds {
             for (at, document) in self.documents.iter().enumerate() {
-                for pair in self.pairs(round, at, *document)? {
-                    file.write_all(&bytes(&pair)).map_err(unwritten(path))?;
-                    count += 1;
+                let cut = self.pairs(round, at, *document)?;
+                for pair in &cut.pairs {
+                    file.write_all(&bytes(pair)).map_err(unwritten(path))?;
+                    counts.tokens += (pair.first.count + pair.second.count) as u64;
                 }
+                counts.pairs += cut.pairs.len();
+                counts.lost += cut.lost;
             }
         }
         file.flush().map_err(unwritten(path))?;
-        Ok(count)
+        Ok(counts)
     }
 
-    fn pairs(&self, round: u64, at: usize, document: usize) -> Result<Vec<Pair>, PretrainError> {
+    fn pairs(&self, round: u64, at: usize, document: usize) -> Result<segments::Cut, PretrainError> {
         let other = |number: f64| {
             // Any but the document itself.
             let others = self.documents.len() - 1;
             let chosen = ((number * others as f64) as usize).min(others - 1);
-            self.store.bounds(self.documents[if chosen < at { chosen } else { chosen + 1 }])
+            let other = self.documents[if chosen < at { chosen } else { chosen + 1 }];
+            (self.store.sentences_of(other), move |sentences| self.store.bounds_of(other, sentences))
         };
         segment(&self.how, self.seed, (round, document), &self.store.bounds(document)?, other)
     }
@@ -175,6 +185,38 @@ mod tests {
             let original = Pair { first: span(1 << 40, 61), second: span(7, 70_000), random };
             assert_eq!(pair(&bytes(&original)), original);
         }
+    }
+
+    /// Masks of the first pass and of the second: the same where they are not dynamic.
+    #[test]
+    fn masks_are_drawn_anew_only_where_they_are_dynamic() {
+        let folder = tempfile::tempdir().unwrap();
+        let words: String = (0..50).map(|word| format!("w{word}\n")).collect();
+        let file = folder.path().join("vocab.txt");
+        std::fs::write(&file, format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{words}")).unwrap();
+        let vocabulary = Vocabulary::read(&file).unwrap();
+        let mut writer = crate::pretrain::store::Writer::new(folder.path()).unwrap();
+        for document in 0..2 {
+            let sentence = |at: u32| (5 + at..25 + at).collect();
+            writer.push(&(0..10).map(|at| sentence(document + at)).collect::<Vec<Vec<u32>>>()).unwrap();
+        }
+        let store = writer.finish().unwrap();
+        let how = Segmentation { max_seq_length: 64, short_sequences: 0.0, next_sentence: true };
+        let path = folder.path().join("pairs.bin");
+        let counts = Cut { store: &store, documents: &[0, 1], how, rounds: 1, seed: 1 }.write(&path).unwrap();
+        let masking = Masking { share: 0.15, most: 20, mask: 0.8, random: 0.1, whole_words: false };
+        let of = |dynamic: bool, epoch: u64| -> Vec<Features> {
+            let (count, file) = (counts.pairs, Numbers::open(path.clone()).unwrap());
+            let (next_sentence, left_to_right, seed) = (true, false, 1);
+            let (store, vocabulary) = (&store, &vocabulary);
+            let masked =
+                Masked { store, file, count, vocabulary, masking, dynamic, next_sentence, left_to_right, seed };
+            (0..count).map(|number| masked.sequence(number, epoch).unwrap()).collect()
+        };
+        assert!(counts.pairs > 5);
+        assert_eq!(of(false, 0), of(false, 1));
+        assert_eq!(of(true, 0), of(false, 7));
+        assert_ne!(of(true, 0), of(true, 1));
     }
 
     #[test]

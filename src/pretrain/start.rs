@@ -2,6 +2,7 @@
 //! the released BERT checkpoints have them. Its optimizer is not there: moments begin at zero, and the rate warms up anew.
 
 use super::PretrainError;
+use super::vocabulary::Vocabulary;
 use crate::engine::NamedArray;
 use crate::engine::weights::{HeadSource, load};
 use crate::family::{EncoderConfig, parameters};
@@ -25,11 +26,11 @@ const SHAPE: [&str; 11] = [
     "is_decoder",
 ];
 
-/// Fails where the folder's model is not of the spec's shape. `vocab_size` is compared where `config` has one.
+/// Fails where the folder's model is not of the spec's shape or its vocabulary another one.
 ///
 /// # Errors
-/// No folder with a `config.json`, or the field in which it differs.
-pub fn check(folder: &Path, config: &Value) -> Result<(), PretrainError> {
+/// No folder with a `config.json` and a vocabulary, the field in which it differs, or the token.
+pub fn check(folder: &Path, config: &Value, vocabulary: &Vocabulary) -> Result<(), PretrainError> {
     let bad = |reason: String| PretrainError::Start { folder: folder.to_path_buf(), reason };
     let text = std::fs::read_to_string(folder.join("config.json"));
     let text = text.map_err(|error| bad(format!("config.json: {error}")))?;
@@ -37,10 +38,19 @@ pub fn check(folder: &Path, config: &Value) -> Result<(), PretrainError> {
     // What leaves `is_decoder` out reads both ways.
     let usual = |field: &str| if field == "is_decoder" { Value::Bool(false) } else { Value::Null };
     let of = |config: &Value, field: &str| config.get(field).cloned().unwrap_or_else(|| usual(field));
-    let differs = SHAPE.iter().filter(|field| config.get(**field).is_some()).find(|f| of(&theirs, f) != of(config, f));
-    differs.map_or(Ok(()), |field| {
-        Err(bad(format!("its `{field}` is {}, expected this file's, {}", of(&theirs, field), of(config, field))))
-    })
+    let differs = SHAPE.iter().find(|f| of(&theirs, f) != of(config, f));
+    if let Some(field) = differs {
+        let found = of(&theirs, field);
+        return Err(bad(format!("its `{field}` is {found}, expected this file's, {}", of(config, field))));
+    }
+    let file = ["tokenizer.json", "vocab.txt"].map(|name| folder.join(name)).into_iter().find(|path| path.exists());
+    let file = file.ok_or_else(|| bad("no `vocab.txt` or `tokenizer.json`, expected its vocabulary".into()))?;
+    match Vocabulary::read(&file)?.difference(vocabulary) {
+        None => Ok(()),
+        Some((id, [theirs, ours])) => {
+            Err(bad(format!("its token {id} is `{theirs}`, expected that of this file's vocabulary, `{ours}`")))
+        }
+    }
 }
 
 /// Its weights by parameter name.

@@ -5,6 +5,7 @@ use super::PretrainError;
 use super::error::{unread, unwritten};
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -118,12 +119,26 @@ impl Store {
         self.len
     }
 
+    /// Sentences of a document.
+    pub fn sentences_of(&self, document: usize) -> usize {
+        (self.documents[document + 1] - self.documents[document]) as usize
+    }
+
     /// Where a document's sentences begin and end among the tokens: one bound more than sentences.
     ///
     /// # Errors
     /// The files were changed.
     pub fn bounds(&self, document: usize) -> Result<Vec<u64>, PretrainError> {
-        let (first, last) = (self.documents[document], self.documents[document + 1]);
+        self.bounds_of(document, 0..self.sentences_of(document))
+    }
+
+    /// The same of some of its sentences.
+    ///
+    /// # Errors
+    /// The files were changed.
+    pub fn bounds_of(&self, document: usize, sentences: Range<usize>) -> Result<Vec<u64>, PretrainError> {
+        let place = |sentence: usize| self.documents[document] + sentence as u64;
+        let (first, last) = (place(sentences.start), place(sentences.end));
         let from = first.saturating_sub(1);
         let bytes = self.sentences.bytes(8 * from, 8 * (last - from) as usize)?;
         let ends = bytes.chunks_exact(8).map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
@@ -155,6 +170,9 @@ mod tests {
         assert_eq!((store.documents(), store.sentences(), store.len()), (2, 4, 7));
         assert_eq!(store.bounds(0).unwrap(), [0, 2, 3]);
         assert_eq!(store.bounds(1).unwrap(), [3, 6, 7]);
+        assert_eq!((store.sentences_of(0), store.sentences_of(1)), (2, 2));
+        assert_eq!(store.bounds_of(0, 1..2).unwrap(), [2, 3]);
+        assert_eq!(store.bounds_of(1, 0..1).unwrap(), [3, 6]);
         assert_eq!(store.tokens(1, 3).unwrap(), [2, 70_000, 4]);
         assert!(store.tokens(6, 2).is_err());
     }

@@ -25,6 +25,8 @@ const ROUNDING: usize = 8;
 pub struct Vocabulary {
     /// The tokenizer.
     pub tokenizer: Tokenizer,
+    /// `[PAD]`, which no sequence here has, but batches of others do.
+    pub pad: u32,
     /// `[CLS]`, `[SEP]`, `[MASK]`.
     pub special: [u32; 3],
     /// Number of tokens.
@@ -49,6 +51,7 @@ impl Vocabulary {
         let tokenizer = Tokenizer::from_files(json, vocab, config.as_deref())?;
         let missing = |token: &str| PretrainError::Vocabulary(format!("{}: no `{token}`", path.display()));
         let id = |token: &str| tokenizer.id(token).ok_or_else(|| missing(token));
+        let pad = id("[PAD]")?;
         let special = [id("[CLS]")?, id("[SEP]")?, id("[MASK]")?];
         let continues = tokenizer.continuations();
         let usual = json!({"tokenizer_class": "BertTokenizer"});
@@ -57,7 +60,7 @@ impl Vocabulary {
                 .map_err(|error| PretrainError::Vocabulary(format!("{}: {error}", path.display())))?,
             None => usual,
         };
-        Ok(Vocabulary { len: continues.len(), special, continues, tokenizer, file: path.to_path_buf(), config })
+        Ok(Vocabulary { len: continues.len(), pad, special, continues, tokenizer, file: path.to_path_buf(), config })
     }
 
     /// Whether it is a whole tokenizer and no list of tokens.
@@ -65,10 +68,17 @@ impl Vocabulary {
         is_json(&self.file)
     }
 
-    /// The size a model needs for it.
-    pub fn rounded(&self) -> usize {
-        self.len.next_multiple_of(ROUNDING)
+    /// The first id whose token is another one in another vocabulary, and both.
+    pub fn difference(&self, other: &Vocabulary) -> Option<(usize, [String; 2])> {
+        let token = |own: &Vocabulary, id: usize| own.tokenizer.token(id as u32).unwrap_or_default();
+        let tokens = (0..self.len.max(other.len)).map(|id| (id, [token(self, id), token(other, id)]));
+        tokens.into_iter().find(|(_, [one, other])| one != other)
     }
+}
+
+/// The size that a model needs for so many tokens.
+pub fn rounded(tokens: usize) -> usize {
+    tokens.next_multiple_of(ROUNDING)
 }
 
 fn is_json(path: &Path) -> bool {
@@ -76,14 +86,21 @@ fn is_json(path: &Path) -> bool {
 }
 
 /// Trains WordPiece on the documents of some files and writes `vocab.txt` and `tokenizer_config.json` into a folder. Of
-/// memory it takes what the different words of the corpus take. Texts become words as the tokenizer does it later.
+/// memory it takes what the different words of the corpus take. Texts become words as the tokenizer does it later; `read`
+/// is told how many files have.
 ///
 /// # Errors
 /// Files that cannot be read or written.
-pub fn train(corpus: &[PathBuf], size: usize, lower_case: bool, folder: &Path) -> Result<(), PretrainError> {
+pub fn train(
+    corpus: &[PathBuf],
+    size: usize,
+    lower_case: bool,
+    folder: &Path,
+    read: impl Fn(usize),
+) -> Result<(), PretrainError> {
     let normalizer = BertNormalizer::new(true, true, Some(lower_case), lower_case);
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for path in corpus {
+    for (at, path) in corpus.iter().enumerate() {
         read_documents(path, |sentences| {
             let words: Result<Vec<Vec<String>>, String> =
                 sentences.par_iter().map(|sentence| words(&normalizer, sentence)).collect();
@@ -91,6 +108,7 @@ pub fn train(corpus: &[PathBuf], size: usize, lower_case: bool, folder: &Path) -
             words.into_iter().flatten().for_each(|word| *counts.entry(word).or_default() += 1);
             Ok(())
         })?;
+        read(at + 1);
     }
     let tokens = wordpiece::vocabulary(&counts, &SPECIAL, size).map_err(|least| {
         let message =

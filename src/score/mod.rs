@@ -39,6 +39,8 @@ pub enum Metric {
     EntityF1,
     /// Share of masked words that are predicted, in pre-training.
     MaskedAccuracy,
+    /// Share of next tokens that are predicted, in pre-training from left to right.
+    NextTokenAccuracy,
     /// Share of second parts rightly told to be the next or not, in pre-training.
     NextSentenceAccuracy,
 }
@@ -57,6 +59,7 @@ impl Metric {
             Metric::BestF1 => "best_f1",
             Metric::EntityF1 => "entity_f1",
             Metric::MaskedAccuracy => "masked_accuracy",
+            Metric::NextTokenAccuracy => "next_token_accuracy",
             Metric::NextSentenceAccuracy => "next_sentence_accuracy",
         }
     }

@@ -7,19 +7,20 @@
 mod examples;
 mod order;
 mod progress;
+mod regime;
 pub mod snapshot;
 
 pub use examples::{Examples, InMemory};
 pub use order::Order;
 pub use progress::{Best, Progress};
+pub use regime::Regime;
 pub use snapshot::Snapshots;
 
 use crate::encode::{Batch, Features, Target};
-use crate::engine::{Engine, EngineError, NamedArray, StepPart, Update};
+use crate::engine::{Engine, EngineError, NamedArray, StepPart};
 use crate::event::{Event, Observer, StepEvent};
-use crate::plan::steps::{learning_rate_factor, warmup_steps};
 use crate::record::Evaluation;
-use crate::spec::recipe::{Evaluate, KeepWeights, Recipe};
+use crate::spec::recipe::{Evaluate, KeepWeights};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,8 +75,8 @@ pub type Evaluator<'a> = dyn FnMut(&dyn Engine, u64, f64) -> Result<Evaluated, T
 pub struct Trainer<'a> {
     /// Id for events.
     pub run: String,
-    /// Recipe.
-    pub recipe: &'a Recipe,
+    /// Batches, optimizer, evaluations and snapshots.
+    pub regime: Regime,
     /// Seed.
     pub seed: u64,
     /// What computes: the bytes of a step depend on it.
@@ -114,7 +115,7 @@ impl Trainer<'_> {
     pub fn run(&self, engine: &mut dyn Engine, evaluate: &mut Evaluator) -> Result<Outcome, TrainError> {
         let total = self.total_steps;
         if total == 0 {
-            let (examples, batch_size) = (self.examples.count(), self.recipe.batch_size);
+            let (examples, batch_size) = (self.examples.count(), self.regime.batch_size);
             return Err(TrainError::NoSteps { examples, batch_size });
         }
         let mut progress = self.resume(engine)?;
@@ -173,7 +174,7 @@ impl Trainer<'_> {
     }
 
     fn order(&self) -> Order {
-        Order::new(self.seed, self.examples.count(), self.recipe.batch_size, self.recipe.rounding)
+        Order::new(self.seed, self.examples.count(), self.regime.batch_size, self.regime.rounding)
     }
 
     /// One step with its micro-batches; returns those of the next one.
@@ -191,7 +192,7 @@ impl Trainer<'_> {
         if let Some((batch, part)) = next.first() {
             engine.prepare(batch, part)?;
         }
-        let update = self.update(progress, total);
+        let update = self.regime.update(progress.step, total, progress.plateaus);
         let gradient_norm = engine.update(&update)?;
         let loss = engine.loss()?;
         progress.step += 1;
@@ -221,24 +222,12 @@ impl Trainer<'_> {
             next.first_sequence += batch.len();
             (batch, part)
         };
-        Ok(own.chunks(self.recipe.micro_batch_size.max(1)).map(pack).collect())
-    }
-
-    fn update(&self, progress: &Progress, total: u64) -> Update {
-        let (recipe, step) = (self.recipe, progress.step);
-        let warmup = warmup_steps(total, recipe.warmup, recipe.rounding);
-        let factor = learning_rate_factor(recipe.schedule, step, total, warmup);
-        update_of(recipe, step, self.peak(progress) * factor)
-    }
-
-    /// The peak learning rate after the plateaus so far (`ReduceLROnPlateau` of PyTorch without patience).
-    fn peak(&self, progress: &Progress) -> f64 {
-        self.recipe.learning_rate * self.recipe.plateau_factor.powi(progress.plateaus as i32)
+        Ok(own.chunks(self.regime.micro_batch_size.max(1)).map(pack).collect())
     }
 
     fn evaluates(&self, order: &Order, step: u64, total: u64) -> bool {
         step == total
-            || match self.recipe.evaluate {
+            || match self.regime.evaluate {
                 Evaluate::EveryEpoch => order.ends_epoch(step),
                 Evaluate::EverySteps(every) => step.is_multiple_of(every.max(1)),
                 Evaluate::AtEnd => false,
@@ -246,7 +235,7 @@ impl Trainer<'_> {
     }
 
     fn snapshots_at(&self, order: &Order, step: u64) -> bool {
-        match self.recipe.snapshot_steps {
+        match self.regime.snapshot_steps {
             0 => order.ends_epoch(step),
             every => step.is_multiple_of(every),
         }
@@ -263,18 +252,18 @@ impl Trainer<'_> {
         let evaluated = evaluate(engine, progress.step, order.epochs(progress.step))?;
         progress.evaluations.extend(evaluated.evaluations);
         let better = progress.note(evaluated.primary);
-        if better && self.recipe.keep_weights == KeepWeights::BestOnDev {
+        if better && self.regime.keep_weights == KeepWeights::BestOnDev {
             self.snapshots.write_best(&engine.parameters()?, progress.step)?;
         }
-        let patience = self.recipe.early_stopping;
+        let patience = self.regime.early_stopping;
         let spent = patience > 0 && progress.without_improvement >= patience;
-        Ok(spent || self.peak(progress) < self.recipe.min_learning_rate)
+        Ok(spent || self.regime.peak(progress.plateaus) < self.regime.min_learning_rate)
     }
 
     /// Puts the weights that are kept into the engine; returns their step.
     fn keep(&self, engine: &mut dyn Engine, progress: &Progress) -> Result<u64, TrainError> {
         let best = progress.best.as_ref().map_or(progress.step, |best| best.step);
-        if self.recipe.keep_weights == KeepWeights::Last || best == progress.step {
+        if self.regime.keep_weights == KeepWeights::Last || best == progress.step {
             return Ok(progress.step);
         }
         let mut state = engine.save()?;
@@ -297,20 +286,6 @@ fn accumulate(engine: &mut dyn Engine, parts: &[(Batch, StepPart)]) -> Result<u6
         }
     }
     Ok(parts.iter().map(|(batch, _)| batch.tokens() as u64).sum())
-}
-
-/// A recipe's update at a step and a rate.
-pub fn update_of(recipe: &Recipe, step: u64, learning_rate: f64) -> Update {
-    Update {
-        step,
-        learning_rate,
-        bias_correction: recipe.bias_correction,
-        beta1: recipe.beta1,
-        beta2: recipe.beta2,
-        epsilon: recipe.epsilon,
-        weight_decay: recipe.weight_decay,
-        max_grad_norm: recipe.max_grad_norm,
-    }
 }
 
 /// Arrays in the order of `names`; files hold them in another one.

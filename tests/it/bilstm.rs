@@ -1,7 +1,7 @@
 //! A BiLSTM between an encoder that is fine-tuned and its head (BERT, Section 5.1, "+ BiLSTM"), as a user has it.
 
 use crate::families::{checkpoint, fine_tune, records, run_folder};
-use crate::pretrain::{finish as pre_train, spec as pre_training};
+use crate::pretrain::{finish as pre_train, left_to_right as pre_training};
 use repro::plan::{Options, expand};
 use repro::record::{Record, Status};
 use repro::spec::read_bytes;
@@ -14,8 +14,7 @@ const LAYERS: [&str; 2] = ["--set", "train.bilstm_layers=2"];
 /// The paper's: pre-trained from left to right and without next sentences, twelve steps long, with room for questions.
 fn left_to_right(folder: &Path) -> PathBuf {
     let (file, out) = (pre_training(folder), folder.join("pre-trained"));
-    let sets = ["data.left_to_right=true", "data.next_sentence=false", "model.max_position_embeddings=128"];
-    let sets = sets.iter().chain(&["train.steps=12"]).flat_map(|set| ["--set", set]).collect::<Vec<_>>();
+    let sets = ["--set", "model.max_position_embeddings=128", "--set", "train.steps=12"];
     let output = pre_train(&file, &out, &sets);
     assert!(output.status.success(), "{}", said(&output));
     out.join("model")

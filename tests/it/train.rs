@@ -129,7 +129,7 @@ impl Run<'_> {
         let (examples, recipe) = (InMemory::new(self.features), self.recipe);
         let trainer = Trainer {
             run: "r".into(),
-            recipe: self.recipe,
+            regime: self.recipe.into(),
             seed: 1,
             computes: "cpu".into(),
             total_steps: total_steps(examples.count(), recipe.batch_size, recipe.epochs, recipe.rounding),

@@ -60,6 +60,6 @@ fn of(event: &Event) -> Option<&str> {
         | Event::Evaluated { run, .. }
         | Event::RunFinished { run, .. }
         | Event::RunFailed { run, .. } => Some(run),
-        Event::Progress { .. } | Event::Warning(_) => None,
+        Event::Progress { .. } | Event::Note(_) | Event::Warning(_) => None,
     }
 }

@@ -34,6 +34,7 @@ pub fn object(event: &Event) -> Value {
         Event::RunFailed { run, label, error } => {
             json!({"event": "run_failed", "run": run, "label": label, "error": error})
         }
+        Event::Note(message) => json!({"event": "note", "message": message}),
         Event::Warning(message) => json!({"event": "warning", "message": message}),
     }
 }

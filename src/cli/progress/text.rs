@@ -19,6 +19,7 @@ pub fn line(event: &Event) -> Option<String> {
         }
         Event::RunFinished { run, label, scores, seconds } => finished(run, label, scores, *seconds),
         Event::RunFailed { run, label, error } => format!("failed {label} ({run}): {error}"),
+        Event::Note(message) => format!("  {message}"),
         Event::Warning(message) => format!("warning: {message}"),
     })
 }

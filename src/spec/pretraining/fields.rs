@@ -1,123 +1,11 @@
-//! A pre-training file, read as strictly as an experiment.
+//! The fields of a pre-training file, what they take, and what stands in for those that are left out.
 
-use super::decode::{self, Fields, Known, Read, distinct, invalid, join, text};
-use super::error::{Complaint, SpecError};
-use super::yaml::{Node, Value};
-use std::path::{Path, PathBuf};
-
-/// What to pre-train, complete: every field that the file leaves out has the paper's value or the one said here. Fixed are
-/// Adam's bias correction, which the released code leaves out, and a rate that falls to 0 from the end of warm-up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PretrainingSpec {
-    /// Name, of the folder it makes.
-    pub name: String,
-    /// Text files and folders of them.
-    pub corpus: Vec<PathBuf>,
-    /// Share of the documents that are evaluated on and not trained on.
-    pub held_out: f64,
-    /// Where the vocabulary comes from.
-    pub vocabulary: VocabularySource,
-    /// The encoder.
-    pub model: ModelSpec,
-    /// Folder of a checkpoint whose weights are gone on from; new ones where there is none.
-    pub start_from: Option<PathBuf>,
-    /// Sequences and what is predicted of them.
-    pub data: SequenceSpec,
-    /// Steps and the optimizer.
-    pub train: OptimizerSpec,
-    /// Seed of everything.
-    pub seed: u64,
-    /// Whether the checkpoint is stored in 16 bits.
-    pub half: bool,
-    /// Folder instead of `runs/<name>`.
-    pub out: Option<PathBuf>,
-}
-
-/// A vocabulary that is there, or one to be trained.
-#[derive(Clone, Debug, PartialEq)]
-pub enum VocabularySource {
-    /// `vocab.txt` or `tokenizer.json`.
-    File(PathBuf),
-    /// WordPiece of so many tokens, trained on the corpus.
-    Train { size: usize, lower_case: bool },
-}
-
-/// The encoder's shape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelSpec {
-    /// H.
-    pub hidden_size: usize,
-    /// Layers.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
-    /// Width of the feed-forward block; four times H where nothing is said.
-    pub intermediate_size: usize,
-    /// Activation.
-    pub hidden_act: &'static str,
-    /// Dropout of hidden states and attention that fine-tuning is told.
-    pub dropout: f64,
-    /// Positions; as many as a sequence is long where nothing is said.
-    pub max_position_embeddings: usize,
-    /// Deviation of new weights.
-    pub initializer_range: f64,
-}
-
-/// How text becomes sequences.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SequenceSpec {
-    /// Longest sequence.
-    pub max_seq_length: usize,
-    /// Share of documents cut into shorter ones.
-    pub short_sequences: f64,
-    /// Share of tokens to be predicted.
-    pub masked: f64,
-    /// Most predictions in a sequence; 0 for any number.
-    pub max_predictions: usize,
-    /// Of them: share that becomes `[MASK]`.
-    pub mask: f64,
-    /// And share that becomes a random token.
-    pub random: f64,
-    /// Words are masked as a whole.
-    pub whole_words: bool,
-    /// Next-sentence prediction.
-    pub next_sentence: bool,
-    /// Every pass masks anew.
-    pub dynamic: bool,
-    /// Tokens see those before them only, and every next token is predicted instead of masked ones.
-    pub left_to_right: bool,
-    /// Times the corpus is cut into sequences.
-    pub duplicates: u64,
-}
-
-/// Steps and the optimizer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OptimizerSpec {
-    /// Sequences of a step.
-    pub batch_size: usize,
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Peak rate.
-    pub learning_rate: f64,
-    /// Dropout of the pre-training itself; the model's where nothing is said.
-    pub dropout: Option<f64>,
-    /// Share of the steps that warm up.
-    pub warmup: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Adam's second decay.
-    pub beta2: f64,
-    /// Adam's epsilon.
-    pub epsilon: f64,
-    /// Gradient norm above which gradients are scaled down.
-    pub max_grad_norm: f64,
-    /// Steps between evaluations.
-    pub evaluate_steps: u64,
-    /// Held-out sequences of an evaluation.
-    pub evaluate_sequences: usize,
-    /// Steps between snapshots.
-    pub snapshot_steps: u64,
-}
+use super::{MASKING_FIELDS, ModelSpec, OptimizerSpec, PretrainingSpec, SequenceSpec, VocabularySource};
+use crate::spec::decode::{self, Fields, Known, Read, distinct, invalid, join, text};
+use crate::spec::error::Complaint;
+use crate::spec::experiment;
+use crate::spec::yaml::{Node, Place, Value};
+use std::path::PathBuf;
 
 const FIELDS: &[Known] = &[
     ("name", "a name, made of letters, digits, `-`, `_` and `.`"),
@@ -125,7 +13,7 @@ const FIELDS: &[Known] = &[
     ("held_out", "the share of documents that are only evaluated on, a number from 0 to 0.5"),
     ("vocabulary", "a `vocab.txt` or `tokenizer.json`, or `{size, lower_case}` to train one"),
     ("model", "a map of the encoder's shape"),
-    ("start_from", "a folder with `config.json` and `model.safetensors` of a pre-trained model"),
+    ("start_from", "a folder with `config.json`, `model.safetensors` and the vocabulary of a pre-trained model"),
     ("data", "a map of how text becomes sequences"),
     ("train", "a map with `steps`, `batch_size`, `learning_rate` and more"),
     ("seed", "a whole number"),
@@ -150,7 +38,7 @@ const MODEL_FIELDS: &[Known] = &[
 const DATA_FIELDS: &[Known] = &[
     ("max_seq_length", WHOLE),
     ("short_sequences", SHARE),
-    ("masked", SHARE),
+    ("masked", "a number above 0 and at most 1"),
     ("max_predictions", "a whole number; 0 for any number"),
     ("mask", SHARE),
     ("random", SHARE),
@@ -176,28 +64,17 @@ const TRAIN_FIELDS: &[Known] = &[
     ("snapshot_steps", WHOLE),
 ];
 
+/// Highest width and number of positions: several times what the widest models have.
+const WIDEST: u64 = 65_536;
+/// The same of layers.
+const DEEPEST: u64 = 1000;
+
 const WHOLE: &str = "a whole number";
 const FLAG: &str = "`true` or `false`";
 const SHARE: &str = "a number from 0 to 1";
 
-/// Reads a pre-training file, with `--set` arguments laid over it.
-///
-/// # Errors
-/// As of experiments.
-pub fn read(path: &Path, sets: &[String]) -> Result<PretrainingSpec, SpecError> {
-    let shown = path.display().to_string();
-    let text = super::source::read(path).map_err(|refusal| SpecError::refused(&shown, refusal))?;
-    super::parse_with(&shown, text, sets, |root, _| pretraining(root))
-}
-
-/// Whether a file is a pre-training and no experiment: it has a corpus.
-pub fn is_pretraining(path: &Path) -> bool {
-    let tree = super::source::read(path).ok().and_then(|text| super::yaml::parse(&text).ok());
-    let Some(Node { value: Value::Map(entries), .. }) = tree else { return false };
-    entries.iter().any(|(key, _)| matches!(&key.value, Value::Text(name) if name == "corpus"))
-}
-
-fn pretraining(root: &Node) -> Read<PretrainingSpec> {
+/// Reads the root of a file.
+pub(super) fn pretraining(root: &Node) -> Read<PretrainingSpec> {
     let fields = Fields::read(root, "", FIELDS)?;
     let data = data(&fields)?;
     let start_from = fields.get("start_from").map(start_from).transpose()?;
@@ -208,16 +85,17 @@ fn pretraining(root: &Node) -> Read<PretrainingSpec> {
             format!("`start_from` goes with the vocabulary of its model, expected `vocabulary: {}`", file.display());
         return Err(Complaint::new(fields.require("vocabulary")?.place, message));
     }
+    let model = model(fields.require("model")?, &data)?;
     Ok(PretrainingSpec {
-        name: super::experiment::name(fields.require("name")?)?,
+        name: experiment::name(fields.require("name")?)?,
         corpus: distinct(fields.require("corpus")?, "corpus", |node| {
             text(node, "corpus", "a text file or a folder").map(PathBuf::from)
         })?,
         held_out: part(&fields, "", "held_out", 0.02, |x| (0.0..=0.5).contains(&x), "a number from 0 to 0.5")?,
         vocabulary,
         start_from,
-        model: model(fields.require("model")?, &data)?,
-        train: train(fields.require("train")?)?,
+        train: train(fields.require("train")?, model.dropout)?,
+        model,
         seed: fields.get("seed").map_or(Ok(1), |node| decode::whole(node, "seed", 0, u64::from(u32::MAX)))?,
         half: fields.get("storage").map_or(Ok("f32"), |node| decode::word(node, "storage", &["f32", "f16"]))? == "f16",
         out: fields.get("out").map(|node| text(node, "out", "a folder").map(PathBuf::from)).transpose()?,
@@ -244,7 +122,7 @@ fn vocabulary(node: &Node) -> Read<VocabularySource> {
 }
 
 fn data(root: &Fields) -> Read<SequenceSpec> {
-    let empty = Node { value: Value::Map(Vec::new()), place: super::yaml::Place::File(0) };
+    let empty = Node { value: Value::Map(Vec::new()), place: Place::File(0) };
     let node = root.get("data").unwrap_or(&empty);
     let fields = Fields::read(node, "data", DATA_FIELDS)?;
     let share = |name: &str, default: f64| part(&fields, "data", name, default, |x| (0.0..=1.0).contains(&x), SHARE);
@@ -254,7 +132,7 @@ fn data(root: &Fields) -> Read<SequenceSpec> {
     let spec = SequenceSpec {
         max_seq_length: count(&fields, "data", "max_seq_length", Some(128), 8, 65_536)? as usize,
         short_sequences: share("short_sequences", 0.1)?,
-        masked: share("masked", 0.15)?,
+        masked: part(&fields, "data", "masked", 0.15, |x| x > 0.0 && x <= 1.0, "a number above 0 and at most 1")?,
         max_predictions: count(&fields, "data", "max_predictions", Some(20), 0, 65_536)? as usize,
         mask: share("mask", 0.8)?,
         random: share("random", 0.1)?,
@@ -272,12 +150,17 @@ fn data(root: &Fields) -> Read<SequenceSpec> {
         let message = "`data.left_to_right` goes without next sentences, expected `next_sentence: false`";
         return Err(Complaint::new(node.place, message.to_owned()));
     }
+    let masking = MASKING_FIELDS.iter().find_map(|name| Some((name, fields.get(name)?)));
+    if let (true, Some((name, given))) = (spec.left_to_right, masking) {
+        let message = format!("`data.{name}` says how words are masked, and `data.left_to_right` masks none");
+        return Err(Complaint::new(given.place, message).hint(format!("leave `data.{name}` out")));
+    }
     Ok(spec)
 }
 
 fn model(node: &Node, data: &SequenceSpec) -> Read<ModelSpec> {
     let fields = Fields::read(node, "model", MODEL_FIELDS)?;
-    let number = |name: &str, default: Option<u64>| count(&fields, "model", name, default, 1, 1 << 20);
+    let number = |name: &str, default: Option<u64>| count(&fields, "model", name, default, 1, WIDEST);
     let hidden_size = number("hidden_size", None)?;
     let positions = number("max_position_embeddings", Some(data.max_seq_length as u64))? as usize;
     if positions < data.max_seq_length {
@@ -296,9 +179,9 @@ fn model(node: &Node, data: &SequenceSpec) -> Read<ModelSpec> {
     let acts = ["gelu", "gelu_new", "relu"];
     Ok(ModelSpec {
         hidden_size: hidden_size as usize,
-        num_hidden_layers: number("num_hidden_layers", None)? as usize,
+        num_hidden_layers: count(&fields, "model", "num_hidden_layers", None, 1, DEEPEST)? as usize,
         num_attention_heads: heads as usize,
-        intermediate_size: number("intermediate_size", Some(4 * hidden_size))? as usize,
+        intermediate_size: count(&fields, "model", "intermediate_size", Some(4 * hidden_size), 1, 4 * WIDEST)? as usize,
         hidden_act: fields
             .get("hidden_act")
             .map_or(Ok("gelu"), |node| decode::word(node, "model.hidden_act", &acts))?,
@@ -308,7 +191,7 @@ fn model(node: &Node, data: &SequenceSpec) -> Read<ModelSpec> {
     })
 }
 
-fn train(node: &Node) -> Read<OptimizerSpec> {
+fn train(node: &Node, dropout: f64) -> Read<OptimizerSpec> {
     let fields = Fields::read(node, "train", TRAIN_FIELDS)?;
     let number = |name: &str, default: Option<u64>| count(&fields, "train", name, default, 1, 1_000_000_000);
     let above = |name: &str, default: f64| part(&fields, "train", name, default, |x| x > 0.0, "a number above 0");
@@ -322,10 +205,7 @@ fn train(node: &Node) -> Read<OptimizerSpec> {
         batch_size: number("batch_size", None)? as usize,
         steps: number("steps", None)?,
         learning_rate: above("learning_rate", 1e-4)?,
-        dropout: match fields.get("dropout") {
-            None => None,
-            Some(_) => Some(below("dropout", 0.0, "a number from 0 to below 1")?),
-        },
+        dropout: below("dropout", dropout, "a number from 0 to below 1")?,
         warmup: part(&fields, "train", "warmup", 0.01, |x| (0.0..=1.0).contains(&x), SHARE)?,
         weight_decay: from("weight_decay", 0.01)?,
         beta2: below("beta2", 0.999, "a number from 0 to below 1")?,
@@ -359,7 +239,7 @@ mod tests {
                          train: {batch_size: 8, steps: 10, learning_rate: 1e-3}\n";
 
     fn read(text: &str) -> Result<PretrainingSpec, String> {
-        let parsed = super::super::parse_with("x.yaml", text.into(), &[], |root, _| pretraining(root));
+        let parsed = crate::spec::parse_with("x.yaml", text.into(), &[], |root, _| pretraining(root));
         parsed.map_err(|error| error.to_string())
     }
 
@@ -373,6 +253,27 @@ mod tests {
         assert_eq!((spec.train.epsilon, spec.train.weight_decay, spec.train.max_grad_norm), (1e-6, 0.01, 1.0));
     }
 
+    /// What records keep reads back as the spec it was made of, but for folders: nothing is left out, nothing renamed.
+    #[test]
+    fn settings_are_complete_and_spelt_as_in_the_file() {
+        let spec = read(&LEAST.replace("corpus: text", "corpus: [some/where/text]\nout: runs/x")).unwrap();
+        assert_eq!(spec.settings()["corpus"], serde_json::json!(["text"]));
+        assert_eq!((spec.settings().get("out"), &spec.to_json()["out"]), (None, &"runs/x".into()));
+        assert_eq!(spec.settings()["train"]["dropout"], 0.1);
+        for (section, fields) in [("model", MODEL_FIELDS), ("data", DATA_FIELDS), ("train", TRAIN_FIELDS), ("", FIELDS)]
+        {
+            let json = spec.to_json();
+            let told = if section.is_empty() { &json } else { &json[section] };
+            let told: Vec<&String> = told.as_object().unwrap().keys().collect();
+            let known: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+            assert_eq!(told, known, "{section}");
+        }
+        // YAML reads JSON.
+        let mut again = spec.to_json();
+        again.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        assert_eq!(read(&again.to_string()).unwrap(), spec);
+    }
+
     #[test]
     fn mistakes_are_named_with_their_place() {
         let first = |text: &str| read(text).unwrap_err().lines().next().unwrap_or_default().to_string();
@@ -380,6 +281,18 @@ mod tests {
         assert_eq!(found, "x.yaml:5:8: missing field `train.steps`");
         let found = first(&format!("{LEAST}data: {{mask: 0.9, random: 0.2}}\n"));
         assert!(found.contains("`data.mask` 0.9 and `data.random` 0.2 are more than 1 together"), "{found}");
+        let found = first(&format!("{LEAST}data: {{masked: 0}}\n"));
+        assert!(found.contains("`data.masked`: found `0`, expected a number above 0 and at most 1"), "{found}");
+        for name in MASKING_FIELDS {
+            let value = match *name {
+                "whole_words" | "dynamic" => "true",
+                "max_predictions" => "1",
+                _ => "0.1",
+            };
+            let data = format!("{{left_to_right: true, next_sentence: false, {name}: {value}}}");
+            let found = first(&format!("{LEAST}data: {data}\n"));
+            assert!(found.contains("says how words are masked"), "{name}: {found}");
+        }
         let found = first(&format!("{LEAST}data: {{max_seq_length: 4}}\n"));
         assert!(found.contains("invalid `data.max_seq_length`: found `4`, expected a whole number from 8"), "{found}");
         let found = first(&format!("{LEAST}start_from: other\n"));
