@@ -31,6 +31,7 @@ mod submit;
 mod tensorboard;
 mod train;
 mod tree;
+mod miniature;
 mod fetch;
 mod fetch_checkpoint;
 mod fetch_faults;
