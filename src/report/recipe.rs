@@ -41,7 +41,7 @@ fn stated<'a>(ours: &Ours, claim: &Claim, published: &'a Published) -> Vec<(&'a 
     let Some(paper) = published.paper(&claim.paper) else {
         return found;
     };
-    found.extend(claim.hyperparameters.as_deref().and_then(|id| recipe(paper, id)));
+    found.extend(claim.recipes.first().and_then(|id| recipe(paper, id)));
     if found.is_empty() {
         let glue = ours.group.task.head != Head::Span;
         found.extend(recipe(paper, &claim.task).or_else(|| recipe(paper, "glue").filter(|_| glue)));

@@ -39,3 +39,4 @@ mod hub_server;
 mod paper;
 mod record;
 mod report;
+mod report_systems;
