@@ -39,4 +39,5 @@ mod hub_server;
 mod paper;
 mod record;
 mod report;
+mod report_recipes;
 mod report_systems;
