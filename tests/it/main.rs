@@ -41,3 +41,4 @@ mod record;
 mod report;
 mod report_recipes;
 mod report_systems;
+mod founding;
