@@ -13,6 +13,7 @@ pub const ALBERT: Family = Family {
     title: "ALBERT",
     about: "layers that share their parameters, factorised embeddings, SentencePiece",
     class: "Albert",
+    defaults: &[],
     prefix: "albert.",
     fixed: &[
         ("num_hidden_groups", "1"),

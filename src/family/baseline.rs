@@ -3,8 +3,10 @@
 //! - **Majority**: what the training split says most often, whatever is asked; where numbers are asked, their mean. Nothing
 //!   is trained.
 //! - **Bag of words**: as the GLUE paper's CBoW (Wang et al. 2019, Section 5), with u and v the means of the vectors of each
-//!   text's tokens: `C dropout(tanh(P [u; v; |u - v|; u * v] + p)) + c`. Three things differ: tokens are word pieces, their
-//!   vectors begin random instead of as GloVe's, and of a single text v is 0 (the paper's classifier reads u alone).
+//!   text's tokens: `C dropout(tanh(P [u; v; |u - v|; u * v] + p)) + c`. It is small, to be trained in seconds and without a
+//!   download of its own, and so differs in much: [`Baseline::differences`] has all of it, which reports say beside CBoW's
+//!   figures. What is there is of the paper's Section 5, else of its released code (GLUE-baselines: models.py, main.py,
+//!   run_stuff.sh).
 
 use super::bert::BERT;
 use super::{Activation, ByHead, Computation, DropoutField, Family, Pooler};
@@ -25,6 +27,9 @@ pub enum Baseline {
 
 /// Width of the vectors of words, and of the layer over their means.
 const WIDTH: usize = 64;
+
+/// Dropout before its last layer, where a recipe does not say another.
+const DROPOUT_BEFORE_LAST: f64 = 0.1;
 
 /// Peak learning rate of a bag of words: word vectors that begin random have a long way to go.
 const LEARNING_RATE: f64 = 1e-2;
@@ -66,12 +71,36 @@ impl Baseline {
         (self == Baseline::BagOfWords).then_some(LEARNING_RATE)
     }
 
+    /// In what it differs from the published system of the same kind, a sentence each, under a recipe's dropout.
+    pub fn differences(self, dropout: Option<f64>) -> Vec<String> {
+        let dropout = dropout.unwrap_or(DROPOUT_BEFORE_LAST);
+        match self {
+            Baseline::Majority => Vec::new(),
+            Baseline::BagOfWords => vec![
+                "word pieces here, words there".into(),
+                format!(
+                    "vectors of {WIDTH} that begin random and are trained here; GloVe's of 300, as they are, there"
+                ),
+                format!("a hidden layer of {WIDTH} here; of 512 there, and of STS-B none in the released code"),
+                "of a single text its mean beside zeros here, the mean alone there".into(),
+                format!("dropout {dropout} before the last layer here, none in the released code"),
+                format!(
+                    "a peak rate of {LEARNING_RATE:e}, whatever the experiment's, that moves by its schedule here; 1e-4, lowered \
+                     where dev is not better, there"
+                ),
+                "texts cut to `max_seq_length` together here, each to 40 words in the released code".into(),
+                "means over a text's own tokens here, over the longest text of its batch in the released code".into(),
+            ],
+        }
+    }
+
     /// Its `config.json`, over a vocabulary of so many words.
     pub fn config(self, vocab_size: usize) -> String {
         let config = match self {
             Baseline::Majority => json!({"model_type": MAJORITY.model_type, "vocab_size": vocab_size}),
             Baseline::BagOfWords => json!({
-                "model_type": BAG_OF_WORDS.model_type, "vocab_size": vocab_size, "hidden_size": WIDTH, "dropout": 0.1,
+                "model_type": BAG_OF_WORDS.model_type, "vocab_size": vocab_size, "hidden_size": WIDTH,
+                "dropout": DROPOUT_BEFORE_LAST,
             }),
         };
         format!("{config:#}")
@@ -104,6 +133,7 @@ pub const BAG_OF_WORDS: Family = Family {
     title: "bag of words",
     about: "a baseline: mean word vectors and what sets two texts' apart, as GLUE's CBoW",
     class: "",
+    defaults: &[],
     prefix: "",
     computation: Computation::Words,
     fields: &[("hidden_dropout_prob", "dropout")],
@@ -129,3 +159,20 @@ const POOLER: Pooler = Pooler {
 };
 
 const DROPOUT: Option<DropoutField> = Some(DropoutField { field: "dropout", otherwise: None });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said to differ is what is computed.
+    #[test]
+    fn the_differences_have_the_configs_numbers() {
+        let config: serde_json::Value = serde_json::from_str(&Baseline::BagOfWords.config(9)).unwrap();
+        let all = Baseline::BagOfWords.differences(None).join("; ");
+        assert!(all.contains(&format!("vectors of {} that", config["hidden_size"])), "{all}");
+        assert!(all.contains(&format!("a hidden layer of {} here", config["hidden_size"])), "{all}");
+        assert!(all.contains(&format!("dropout {} before", config["dropout"])), "{all}");
+        assert!(all.contains(&format!("a peak rate of {:e}", Baseline::BagOfWords.learning_rate().unwrap())), "{all}");
+        assert!(Baseline::BagOfWords.differences(Some(0.3)).join("; ").contains("dropout 0.3 before"));
+    }
+}

@@ -12,6 +12,7 @@ pub const DISTILBERT: Family = Family {
     title: "DistilBERT",
     about: "half of BERT's layers, no segments, a head with ReLU",
     class: "DistilBert",
+    defaults: &[],
     prefix: "distilbert.",
     fields: &[
         ("hidden_size", "dim"),

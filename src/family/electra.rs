@@ -12,6 +12,7 @@ pub const ELECTRA: Family = Family {
     title: "ELECTRA",
     about: "the discriminator: embeddings of a width of their own, a head with GELU",
     class: "Electra",
+    defaults: &[],
     prefix: "electra.",
     fixed: &[("summary_type", "\"first\""), ("summary_use_proj", "true"), ("summary_activation", "\"gelu\"")],
     unused: &[

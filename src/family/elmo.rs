@@ -23,6 +23,7 @@ pub const ELMO: Family = Family {
     title: "ELMo",
     about: "words by their characters, frozen LSTMs, under GLUE's BiLSTM with attention",
     class: "",
+    defaults: &[],
     prefix: "elmo.",
     computation: Computation::Elmo,
     fixed: &[("activation", "\"relu\""), ("n_characters", "262")],

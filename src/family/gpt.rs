@@ -19,6 +19,7 @@ pub const OPENAI_GPT: Family = Family {
     about: "from left to right, letter pairs, sequences read by their last token",
     class: "OpenAIGPT",
     choice_class: "DoubleHeadsModel",
+    defaults: &[],
     prefix: "transformer.",
     fields: &[
         ("hidden_size", "n_embd"),

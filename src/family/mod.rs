@@ -12,6 +12,7 @@ mod albert;
 mod baseline;
 mod bert;
 mod by_head;
+mod completed;
 mod config;
 mod distilbert;
 mod electra;
@@ -27,6 +28,7 @@ mod xlnet;
 use crate::task::Head;
 pub use baseline::Baseline;
 pub use by_head::ByHead;
+pub use completed::Completed;
 pub use config::{Activation, ConfigError, Encoder, EncoderConfig, Read};
 pub use elmo::{BEGINS_TEXT, ENDS_TEXT, ENDS_WORD, Elmo, PADDING_CHARACTER, Texts, language_model_cell};
 pub use modernbert::{ModernBert, Rotary};
@@ -72,6 +74,9 @@ pub struct Family {
     pub choice_class: &'static str,
     /// Fields of `config.json` that are spelt otherwise: BERT's name, the family's.
     pub fields: &'static [(&'static str, &'static str)],
+    /// Fields that a checkpoint's config may leave out, by the family's names, and what its class in transformers takes then,
+    /// as JSON.
+    pub defaults: &'static [(&'static str, &'static str)],
     /// Fields that must have one value, as JSON, because the other ones compute something else.
     pub fixed: &'static [(&'static str, &'static str)],
     /// Fields of its own that change nothing that is computed here.

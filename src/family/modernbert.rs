@@ -19,6 +19,7 @@ pub const MODERNBERT: Family = Family {
     title: "ModernBERT",
     about: "pre-norm, rotary positions, gated feed-forward, local attention",
     class: "ModernBert",
+    defaults: &[],
     prefix: "model.",
     computation: Computation::ModernBert,
     fields: &[

@@ -14,6 +14,7 @@ pub const ROBERTA: Family = Family {
     title: "RoBERTa",
     about: "no segments, positions from 2, byte-level byte pairs, a head of its own",
     class: "Roberta",
+    defaults: &[],
     prefix: "roberta.",
     unused: &["embeddings.position_ids", "lm_head.", "pooler.", "classifier.", "qa_outputs."],
     positions_after_padding: Some(1),

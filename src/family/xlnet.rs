@@ -22,6 +22,7 @@ pub const XLNET: Family = Family {
     class: "XLNet",
     span_class: "ForQuestionAnsweringSimple",
     beam_class: "ForQuestionAnswering",
+    defaults: &[],
     prefix: "transformer.",
     computation: Computation::Xlnet,
     fields: &[

@@ -3,6 +3,7 @@
 use super::file::{Column, ModelMatch, Paper, Row, Table};
 use super::statistic::Statistic;
 use super::value::Word;
+use crate::family::Baseline;
 use crate::task::FeatureKind;
 use std::fmt;
 
@@ -68,8 +69,16 @@ pub struct Claim {
     pub reader: Option<String>,
     /// Whether pairs are read in both orders.
     pub both_orders: bool,
-    /// Id of the row's recipe in the same file.
-    pub hyperparameters: Option<String>,
+    /// Whether the model was fine-tuned on MNLI before.
+    pub from_mnli: bool,
+    /// Ids of the recipes it was trained by, the nearest first; of another file's as `paper/id`.
+    pub recipes: Vec<String>,
+    /// The baseline that the system is.
+    pub baseline: Option<Baseline>,
+    /// Whether answers' spans are found by a beam search.
+    pub beam_search: bool,
+    /// Why this program cannot run it, where that is not for want of a download.
+    pub not_run: Option<String>,
     /// Where it was read.
     pub source: String,
     /// Whether it was read in a copy of the source.
@@ -87,6 +96,7 @@ impl Claim {
         if column.unit != "percent" || statistic == Statistic::Deviation {
             return None;
         }
+        let recipes = row.recipes(&task);
         Some(Claim {
             reference: format!("{}/{}/{}/{}", paper.paper.key, table.id, row.system, column.id),
             paper: paper.paper.key.clone(),
@@ -107,7 +117,11 @@ impl Claim {
             features: row.features.or(column.features),
             reader: table.protocol("features").map(str::to_string),
             both_orders: row.both_orders.contains(&column.id),
-            hyperparameters: row.hyperparameters.clone(),
+            from_mnli: row.from_mnli.contains(&column.id),
+            recipes,
+            baseline: row.baseline,
+            beam_search: row.beam_search,
+            not_run: row.not_run.clone(),
             source: row.source.join("; "),
             confirmed: row.confirmed && !row.unconfirmed_cells.contains(&column.id),
             notes: column.note.iter().chain(&row.note).cloned().collect(),

@@ -6,9 +6,11 @@
 
 use super::statistic::Statistic;
 use super::value::{Values, Word};
+use crate::family::Baseline;
 use crate::task::FeatureKind;
 use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
+use std::collections::BTreeMap;
 
 /// One file: a paper or a repository's README.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -159,8 +161,18 @@ pub struct Row {
     pub unconfirmed_cells: Vec<String>,
     /// Source id, table, row.
     pub source: Vec<String>,
-    /// Id of the recipe in `hyperparameters`.
+    /// Id of the recipe in `hyperparameters`, of another file's as `paper/id`.
     pub hyperparameters: Option<String>,
+    /// The same where tasks have recipes of their own: task key to ids, the nearest first.
+    #[serde(default)]
+    pub recipes: BTreeMap<String, Vec<String>>,
+    /// The baseline that the system is, where it is one that this program has.
+    pub baseline: Option<Baseline>,
+    /// Whether answers' spans are found by a beam search (XLNet's released code).
+    #[serde(default)]
+    pub beam_search: bool,
+    /// Why this program cannot run the row, where that is not for want of a download.
+    pub not_run: Option<String>,
     /// The printed average does not follow from the printed figures.
     #[serde(default)]
     pub average_mismatch: bool,
@@ -171,6 +183,9 @@ pub struct Row {
     /// Columns whose pairs the system reads in both orders.
     #[serde(default)]
     pub both_orders: Vec<String>,
+    /// Columns whose model was fine-tuned on MNLI before.
+    #[serde(default)]
+    pub from_mnli: Vec<String>,
     /// Task of a row whose table mixes tasks.
     pub task: Option<String>,
     /// The cells exactly as printed.
@@ -220,9 +235,12 @@ pub struct Hyperparameters {
     pub applies_to: String,
     /// Fixed values.
     pub values: Values,
+    /// Where values are lists by task: what each place of a list says.
+    #[serde(default)]
+    pub order: Vec<String>,
     /// Values tried.
     #[serde(default)]
-    pub search: std::collections::BTreeMap<String, Vec<f64>>,
+    pub search: BTreeMap<String, Vec<f64>>,
     /// How one was chosen.
     pub selection: Option<String>,
     /// Read in a copy of the source.
@@ -251,6 +269,18 @@ impl Table {
     /// The average recomputed from a row's printed figures; `None` where a figure or the rule is missing.
     pub fn recompute_average(&self, row: &Row) -> Option<f64> {
         self.average.as_ref()?.of(|column| row.values.get(column).and_then(Word::number))
+    }
+}
+
+impl Row {
+    /// Ids of the recipes that a task's figure was trained by, the nearest first.
+    pub fn recipes(&self, task: &str) -> Vec<String> {
+        self.recipes.get(task).cloned().unwrap_or_else(|| self.hyperparameters.iter().cloned().collect())
+    }
+
+    /// Every recipe that the row points to.
+    pub(super) fn pointers(&self) -> impl Iterator<Item = &str> {
+        self.hyperparameters.iter().chain(self.recipes.values().flatten()).map(String::as_str)
     }
 }
 

@@ -82,13 +82,32 @@ impl Published {
             papers.push(read::read(&path)?);
         }
         papers.sort_by(|a: &Paper, b: &Paper| a.paper.key.cmp(&b.paper.key));
-        match papers.windows(2).find(|pair| pair[0].paper.key == pair[1].paper.key) {
-            Some(pair) => Err(PaperError::Content {
-                path: folder.to_path_buf(),
-                message: format!("two files have the key `{}`", pair[0].paper.key),
-            }),
-            None => Ok(Published { papers }),
+        let doubled = papers.windows(2).find(|pair| pair[0].paper.key == pair[1].paper.key);
+        let doubled = doubled.map(|pair| format!("two files have the key `{}`", pair[0].paper.key));
+        let published = Published { papers };
+        match doubled.or_else(|| published.dangling()) {
+            Some(message) => Err(PaperError::Content { path: folder.to_path_buf(), message }),
+            None => Ok(published),
         }
+    }
+
+    /// What is said of a row that points to a recipe that is in no file.
+    fn dangling(&self) -> Option<String> {
+        let of_table = |paper: &Paper, table: &Table| {
+            let mut pointers = table.rows.iter().flat_map(|row| row.pointers().map(move |id| (row, id)));
+            let (row, id) = pointers.find(|(_, id)| self.recipe(&paper.paper.key, id).is_none())?;
+            Some(format!("`{}/{}`, row `{}`: no recipe `{id}`", paper.paper.key, table.id, row.system))
+        };
+        self.papers.iter().find_map(|paper| paper.tables.iter().find_map(|table| of_table(paper, table)))
+    }
+
+    /// The recipe that a row of a paper points to, and the key of the file that it is in: the paper's own, or another's as
+    /// `paper/id`.
+    pub fn recipe(&self, paper: &str, id: &str) -> Option<(&str, &Hyperparameters)> {
+        let (paper, id) = id.split_once('/').unwrap_or((paper, id));
+        let paper = self.paper(paper)?;
+        let found = paper.hyperparameters.iter().find(|recipe| recipe.id == id)?;
+        Some((paper.paper.key.as_str(), found))
     }
 
     /// The papers, by key.

@@ -7,7 +7,7 @@ use crate::encode::{EncodeError, EncodeSettings, Encoded, Tokenizer, TokenizerFi
 use crate::engine::EngineError;
 use crate::engine::fast::{self, cuda};
 use crate::event::{Event, Observer};
-use crate::family::{Baseline, Computation, ConfigError, EncoderConfig, Family, Read, parameters};
+use crate::family::{Baseline, Completed, Computation, ConfigError, EncoderConfig, Family, Read, parameters};
 use crate::fetch::{CheckpointFiles, FetchError, Fetched, Hub, Repository, checkpoint, without_weights};
 use crate::plan::{CPU, EngineKind, Run};
 use crate::spec::recipe::Recipe;
@@ -127,8 +127,8 @@ impl<'a> Inputs<'a> {
         split: &'static Split,
     ) -> Result<PreparedSplit, InputError> {
         let (location, _) = self.locate(run, split)?;
-        let (config, _) = read_config(run, files)?;
-        self.read(run, split, location, &tokenizer(files, config.family)?, &EncodeSettings::from(&run.recipe))
+        let family = read_config(run, files)?.config.family;
+        self.read(run, split, location, &tokenizer(files, family)?, &EncodeSettings::from(&run.recipe))
     }
 
     /// Everything small and everything that can fail comes before the weights, which are the long download.
@@ -144,7 +144,10 @@ impl<'a> Inputs<'a> {
         let fetch = if run.checkpoint.baseline.is_some() { without_weights } else { checkpoint };
         let checkpoint = fetch(self.hub, &repository, self.observer)?;
         files.extend(checkpoint.all.clone());
-        let (mut config, mut config_text) = read_config(run, &checkpoint)?;
+        let Completed { mut config, text: mut config_text, notes } = read_config(run, &checkpoint)?;
+        let warn =
+            |note| self.observer.observe(&Event::Warning(format!("checkpoint `{}`: {note}", run.checkpoint.name)));
+        notes.into_iter().for_each(warn);
         settings.check_positions(config.longest_sequence())?;
         check_run(run, &config)?;
         let tokenizer = tokenizer(&checkpoint, config.family)?;
@@ -321,13 +324,14 @@ fn tokenizer(files: &CheckpointFiles, family: &Family) -> Result<Tokenizer, Enco
     Tokenizer::of(&files, family.vocabulary)
 }
 
-/// The config of a run's model in a folder, and its text.
-pub(super) fn read_config(run: &Run, files: &CheckpointFiles) -> Result<(EncoderConfig, String), InputError> {
+/// The config of a run's model, under its recipe.
+pub(super) fn read_config(run: &Run, files: &CheckpointFiles) -> Result<Completed, InputError> {
     let path = files.config.path.clone();
     let text = std::fs::read_to_string(&path).map_err(|source| InputError::Read { path, source })?;
     let name = run.checkpoint.name.clone();
-    let config = EncoderConfig::parse(&text).map_err(|source| InputError::Config { name, source })?;
-    let config = config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
+    let read = Completed::read(&text, &name).map_err(|source| InputError::Config { name, source })?;
+    let config = read.config.with_dropout(run.recipe.dropout).with_classifier_dropout(run.recipe.classifier_dropout);
     let Recipe { auxiliary_lm, layerwise_lr_decay, bilstm_layers, .. } = run.recipe;
-    Ok((EncoderConfig { auxiliary_lm, layerwise_lr_decay, bilstm_layers, ..config }.for_task(run.task), text))
+    let config = EncoderConfig { auxiliary_lm, layerwise_lr_decay, bilstm_layers, ..config }.for_task(run.task);
+    Ok(Completed { config, ..read })
 }

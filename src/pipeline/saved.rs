@@ -139,7 +139,7 @@ impl Saved {
 
     fn engine(&self) -> Result<Box<dyn Engine>, SavedError> {
         let task = self.run.task;
-        let (config, _) = read_config(&self.run, &self.files)?;
+        let config = read_config(&self.run, &self.files)?.config;
         let parameters = parameters(&config, self.run.head(), task.num_labels());
         let weights: Vec<PathBuf> = self.files.weights.iter().map(|file| file.path.clone()).collect();
         let mut loaded = load(&weights, config.family, &parameters, HeadSource::Checkpoint)?;

@@ -17,7 +17,7 @@ pub use expand::{expand, steps};
 use crate::family::Baseline;
 use crate::spec::Select;
 use crate::spec::pins::Pins;
-use crate::spec::recipe::Recipe;
+use crate::spec::recipe::{Recipe, SpanHead};
 use crate::task::{Head, Task};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -245,10 +245,11 @@ impl Run {
         let features = self.recipe.features.map(|kind| format!(" · features {kind}")).unwrap_or_default();
         let bilstm = Some(self.recipe.bilstm_layers).filter(|layers| *layers > 0);
         let bilstm = bilstm.map(|layers| format!(" · BiLSTM of {layers}")).unwrap_or_default();
+        let beam = if self.recipe.span_head == SpanHead::Beam { " · span head beam" } else { "" };
         let start = self.recipe.start_from.as_ref().map(|task| format!(" · from {task}")).unwrap_or_default();
         let baseline = self.checkpoint.baseline.map(|baseline| format!(" · {baseline}")).unwrap_or_default();
         format!(
-            "{} · {}{baseline}{start}{features}{bilstm} · lr {:e} · batch {} · {} epochs · seed {}",
+            "{} · {}{baseline}{start}{features}{bilstm}{beam} · lr {:e} · batch {} · {} epochs · seed {}",
             self.task.name,
             self.checkpoint.name,
             self.recipe.learning_rate,

@@ -46,13 +46,13 @@ pub fn compare(ours: &Ours, claim: &Claim, published: &Published) -> Comparison 
         return Comparison::Missing;
     };
     let (metric, same_metric) = metric_reasons(ours, claim);
-    let (rows, same_rows) = row_reasons(ours.group);
+    let (rows, same_rows) = rows_beside(ours.group, claim);
     let mut reasons: Vec<String> = split_reason(claim).into_iter().collect();
     reasons.extend(metric);
     reasons.extend(statistic);
     reasons.extend(lost_reason(ours.choice));
     reasons.extend(rows);
-    reasons.extend(weight_reason(ours, claim));
+    reasons.extend(weight_reasons(ours, claim));
     reasons.extend(recipe::reasons(ours, claim, published));
     if !claim.confirmed {
         reasons.push("the published figure was not checked against a copy of its source".into());
@@ -107,12 +107,15 @@ fn metric_reasons(ours: &Ours, claim: &Claim) -> (Vec<String>, bool) {
         reasons.push(format!("the source does not name its metric; {} is the usual one", claim.metric));
     }
     if ours.claim == "mnli_m" && claim.column.contains("mnli.") {
-        reasons.push("matched dev set here; the source does not say which half of MNLI".into());
+        let stated = claim.notes.iter().find(|note| note.contains("matched")).map(|note| format!("there: {note}"));
+        let there = stated.unwrap_or_else(|| "the source does not say which half of MNLI".into());
+        reasons.push(format!("matched dev set here; {there}"));
     }
     reasons.extend(threshold_reason(ours.metric, claim));
     reasons.extend(context_reason(ours, claim));
     reasons.extend(features_reason(ours, claim));
     reasons.extend(bilstm_reason(ours));
+    reasons.extend(span_head_reason(ours, claim));
     reasons.extend(orders_reason(ours, claim));
     (reasons, same)
 }
@@ -148,6 +151,14 @@ fn bilstm_reason(ours: &Ours) -> Option<String> {
              published nowhere"
         )
     })
+}
+
+/// Answers' spans: by the released code's beam search (XLNet), or by BERT's two scores of each token.
+fn span_head_reason(ours: &Ours, claim: &Claim) -> Option<String> {
+    let said = |beams: bool| if beams { "a beam search" } else { "the simple head" };
+    let (here, there) = (ours.group.system.searches_beams(), claim.beam_search);
+    let differs = ours.group.task.head == Head::Span && here != there;
+    differs.then(|| format!("answers found by {} here, by {} there", said(here), said(there)))
 }
 
 /// Pairs whose texts have no order (GPT, Section 3.3).
@@ -187,6 +198,28 @@ pub fn matches_metric(metric: Metric, claim: &Claim) -> bool {
 
 /// What is odd about the rows of a group, and whether its scores may be subtracted from a paper's.
 pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
+    let (mut reasons, subtractable) = of_rows(group);
+    reasons.extend(group.system.start_from.as_ref().map(|task| format!("fine-tuned on `{task}` before")));
+    reasons.extend(group.system.baseline.map(|baseline| format!("no encoder: {baseline}")));
+    (reasons, subtractable && group.system.baseline.is_none())
+}
+
+/// The same beside a claim: what its system did too is nothing odd there.
+pub fn rows_beside(group: &Group, claim: &Claim) -> (Vec<String>, bool) {
+    let (mut reasons, subtractable) = of_rows(group);
+    let start = group.system.start_from.as_deref();
+    reasons.extend(match (start, claim.from_mnli) {
+        (Some("mnli"), true) | (None, false) => None,
+        (None, true) => Some("fine-tuned on `mnli` before there, not here".into()),
+        (Some(task), _) => Some(format!("fine-tuned on `{task}` before")),
+    });
+    let odd = group.system.baseline.filter(|_| claim.baseline != group.system.baseline);
+    reasons.extend(odd.map(|baseline| format!("no encoder: {baseline}")));
+    (reasons, subtractable && odd.is_none())
+}
+
+/// What is odd whatever the system is.
+fn of_rows(group: &Group) -> (Vec<String>, bool) {
     let mut reasons = Vec::new();
     let mut subtractable = true;
     if let Some(rows) = group.system.limit {
@@ -200,8 +233,8 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
         }
         subtractable &= group.task.releases.iter().any(|known| known.name == release);
     }
-    let repository = &group.data.repository;
-    if repository != group.task.dataset.repository && repository != "folder" {
+    if !group.has_own_rows() {
+        let repository = &group.data.repository;
         let kind = if is_synthetic(repository) { ", synthetic" } else { "" };
         reasons.push(format!("rows from `{repository}`{kind}"));
     }
@@ -214,17 +247,17 @@ pub fn row_reasons(group: &Group) -> (Vec<String>, bool) {
         reasons.push("random weights, nothing pretrained".into());
         subtractable = false;
     }
-    if let Some(task) = &group.system.start_from {
-        reasons.push(format!("fine-tuned on `{task}` before"));
-    }
-    if let Some(baseline) = group.system.baseline {
-        reasons.push(format!("no encoder: {baseline}"));
-        subtractable = false;
-    }
     (reasons, subtractable)
 }
 
-fn weight_reason(ours: &Ours, claim: &Claim) -> Option<String> {
-    let here = &ours.group.system.checkpoint;
-    (claim.model_key.as_ref() != Some(here)).then(|| format!("other weights: `{here}` here, {} there", claim.system))
+/// Other weights; of a baseline beside its own claim, in what else the two differ.
+fn weight_reasons(ours: &Ours, claim: &Claim) -> Vec<String> {
+    let system = &ours.group.system;
+    if let Some(baseline) = claim.baseline.filter(|_| system.baseline == claim.baseline) {
+        let dropout = ours.group.records.first().and_then(|record| record.recipe.dropout);
+        return baseline.differences(dropout);
+    }
+    let here = &system.checkpoint;
+    let other = claim.model_key.as_ref() != Some(here);
+    other.then(|| format!("other weights: `{here}` here, {} there", claim.system)).into_iter().collect()
 }

@@ -4,11 +4,11 @@
 //! hidden; where there is a dev score of ours, the cell says so instead.
 
 use super::choice::Choice;
-use super::comparison::{matches_metric, row_reasons};
+use super::comparison::{matches_metric, rows_beside};
 use super::group::{Group, task_of_claim};
 use super::table::{Align, Table};
 use crate::paper::{Claim, ClaimSplit, Published, Selection};
-use crate::task::SplitRole;
+use crate::task::{Head, SplitRole};
 
 /// What became of one published figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,9 +74,12 @@ fn describe(table: &mut Table, claim: &Claim, choices: &[(&Group, Choice)], coun
 /// What became of a claim.
 pub fn cell(claim: &Claim, choices: &[(&Group, Choice)]) -> Cell {
     let impossible = |reason: &str| Cell::Impossible(reason.to_string());
-    let Some(model) = &claim.model_key else {
+    if let Some(reason) = &claim.not_run {
+        return impossible(reason);
+    }
+    if claim.model_key.is_none() && claim.baseline.is_none() {
         return impossible("no download of this system's weights is known");
-    };
+    }
     let Some(task) = task_of_claim(&claim.task) else {
         return Cell::Impossible(format!("no task `{}` in this program", claim.task));
     };
@@ -84,7 +87,8 @@ pub fn cell(claim: &Claim, choices: &[(&Group, Choice)]) -> Cell {
         return Cell::Impossible(format!("{} of {} is not scored", claim.metric, task.title));
     }
     let scored = choices.iter().any(|(group, choice)| {
-        group.system.checkpoint == *model && row_reasons(group).1 && has_score(group, choice, claim)
+        let its = group.system.is_of(claim.model_key.as_deref(), claim.baseline);
+        its && rows_beside(group, claim).1 && has_score(group, choice, claim)
     });
     match (claim.split, scored) {
         (ClaimSplit::Dev, true) => Cell::Reproduced,
@@ -96,7 +100,8 @@ pub fn cell(claim: &Claim, choices: &[(&Group, Choice)]) -> Cell {
 }
 
 fn has_score(group: &Group, choice: &Choice, claim: &Claim) -> bool {
-    let alike = group.system.feature_kind() == claim.features && group.system.bilstm_layers == 0;
+    let same_head = group.task.head != Head::Span || group.system.searches_beams() == claim.beam_search;
+    let alike = group.system.feature_kind() == claim.features && group.system.bilstm_layers == 0 && same_head;
     let metric = group.task.metrics.iter().find(|metric| alike && matches_metric(**metric, claim));
     let dev = group.task.splits_with(SplitRole::Dev).find(|split| split.claim == claim.task);
     dev.zip(metric).is_some_and(|(split, metric)| choice.best(split.claim, *metric).is_some())

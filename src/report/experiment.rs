@@ -93,6 +93,7 @@ fn add_score(table: &mut Table, ours: &Ours, claims: &[Claim], published: &Publi
         row.extend(claim_cells(table, ours, claim, &comparison));
         table.rows.push(row);
         remark_counterpart(table, ours, claim);
+        remark_notes(table, claim);
     }
     if claims.is_empty() {
         let marks = table.marks(&row_reasons(ours.group).0);
@@ -142,6 +143,16 @@ fn remark_counterpart(table: &mut Table, ours: &Ours, claim: &Claim) {
     }
 }
 
+/// What is remarked on the published row and column, once.
+fn remark_notes(table: &mut Table, claim: &Claim) {
+    for note in &claim.notes {
+        let remark = format!("{}/{}/{}: {}.", claim.paper, claim.table, claim.system, note.trim_end_matches('.'));
+        if !table.remarks.contains(&remark) {
+            table.remarks.push(remark);
+        }
+    }
+}
+
 /// A footnote for each run that could not be run, by its message's first line.
 fn failures(group: &Group) -> Vec<String> {
     let mut messages: Vec<String> = Vec::new();
@@ -161,7 +172,7 @@ fn add_averages(table: &mut Table, groups: &[Group], claims: &Claims) {
     for members in groups.chunk_by(|a, b| a.system == b.system) {
         let label = members[0].system.label();
         let figures = Figures::of(members);
-        for (published, rule, row) in claims.averages(&members[0].system.checkpoint) {
+        for (published, rule, row) in claims.averages(&members[0].system) {
             let name = format!("average of {} ({})", rule.groups.len(), published.id);
             match figures.average(rule) {
                 Err(missing) => table.remarks.push(format!("{label}: no {name}, missing {}.", missing.join(", "))),

@@ -2,12 +2,13 @@
 //!
 //! Runs on other rows (`--limit`, a partial file, another release), by another engine or at another task version are
 //! groups of their own, so that nothing is averaged over a difference that is not said; so are runs that read a frozen encoder,
-//! each kind of features apart, and that have a BiLSTM under the head. Where the experiment chooses none of its runs
+//! each kind of features apart, that have a BiLSTM under the head, and that find answers by a beam search. Where the experiment chooses none of its runs
 //! (`select: none`), each recipe is a group too: nothing stands for the grid.
 
 use crate::family::Baseline;
 use crate::record::Record;
 use crate::spec::Select;
+use crate::spec::recipe::SpanHead;
 use crate::task::{self, FeatureBased, FeatureKind, TASKS, Task};
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub struct System {
     pub features: Option<FeatureBased>,
     /// Layers of a BiLSTM between an encoder that was fine-tuned and its head; 0 for none.
     pub bilstm_layers: usize,
+    /// What finds answers' spans; the simple one where there are none.
+    pub span_head: SpanHead,
     /// Examples of the batches that coefficients are averaged over; 0 for whole splits.
     pub metric_batch_size: usize,
     /// `--limit`.
@@ -49,6 +52,7 @@ impl System {
             context_sentences: record.recipe.context_sentences,
             features: record.recipe.feature_based(),
             bilstm_layers: record.recipe.bilstm_layers,
+            span_head: record.recipe.span_head,
             metric_batch_size: record.recipe.metric_batch_size,
             limit: record.limit,
             engine: format!("{} {}", record.provenance.engine, record.provenance.dtype),
@@ -60,6 +64,16 @@ impl System {
         self.features.map(|how| how.kind)
     }
 
+    /// Whether answers' spans are found by a beam search.
+    pub fn searches_beams(&self) -> bool {
+        self.span_head == SpanHead::Beam
+    }
+
+    /// Whether a published row is of this system: its baseline, or its checkpoint under an encoder of its own.
+    pub fn is_of(&self, model_key: Option<&str>, baseline: Option<Baseline>) -> bool {
+        self.baseline == baseline && (baseline.is_some() || model_key == Some(self.checkpoint.as_str()))
+    }
+
     /// The row's label: the checkpoint, and what sets it apart.
     pub fn label(&self) -> String {
         let apart = [
@@ -69,6 +83,7 @@ impl System {
             (self.context_sentences > 0).then(|| format!("context {}", self.context_sentences)),
             self.features.map(|how| format!("features: {}", how.kind)),
             (self.bilstm_layers > 0).then(|| format!("BiLSTM of {}", self.bilstm_layers)),
+            self.searches_beams().then(|| "span head: beam".to_string()),
             (self.metric_batch_size > 0).then(|| format!("coefficients over batches of {}", self.metric_batch_size)),
             self.limit.map(|rows| format!("limit {rows}")),
         ];
@@ -111,6 +126,13 @@ pub struct Group<'a> {
     pub select: Option<Select>,
     /// The records, in the order in which they were given.
     pub records: Vec<&'a Record>,
+}
+
+impl Group<'_> {
+    /// Whether the rows are those of the task's own repository or of the official files.
+    pub fn has_own_rows(&self) -> bool {
+        [self.task.dataset.repository, "folder"].contains(&self.data.repository.as_str())
+    }
 }
 
 /// Records by system, then task in the order of [`TASKS`], then data. Records of tasks this program does not know are

@@ -10,7 +10,7 @@ use super::claims::Claims;
 use super::comparison::Ours;
 use super::group::Group;
 use super::svg::{INK, PALETTE, Scale, Svg};
-use crate::paper::ClaimSplit;
+use crate::paper::{Claim, ClaimSplit};
 use crate::record::Status;
 use crate::task::SplitRole;
 
@@ -72,14 +72,14 @@ fn line(group: &Group, choice: &Choice, claim: &'static str, claims: &Claims) ->
     let ours = Ours { group, choice, claim, metric };
     let published = claims.beside(&ours).into_iter().filter(|claim| claim.split == ClaimSplit::Dev);
     // Made-up, limited and untrained rows never stand beside a paper's figure, in a picture no more than in a table.
-    let comparable = super::comparison::row_reasons(group).1;
+    let comparable = |claim: &Claim| super::comparison::rows_beside(group, claim).1;
     Line {
         score: format!("{claim}.{}", metric.name()),
         system: group.system.label(),
         learned: scores(|status| *status == Status::Finished),
         collapsed: scores(|status| matches!(status, Status::Collapsed(_))),
         mean: choice.summary(claim, metric).map(|summary| 100.0 * summary.mean),
-        published: published.filter(|_| comparable).map(|claim| claim.value).collect(),
+        published: published.filter(comparable).map(|claim| claim.value).collect(),
     }
 }
 

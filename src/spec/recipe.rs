@@ -74,7 +74,7 @@ pub enum Evaluate {
 }
 
 /// What finds an answer's span.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpanHead {
     /// A score of each token as a start and one as an end, apart from each other (BERT).
