@@ -157,12 +157,17 @@ pub fn engine_of(name: &str) -> Result<EngineKind, CliError> {
 
 /// An experiment, with `--set` arguments laid over it; of a pre-training it is said which command takes it.
 pub fn read_experiment(path: &Path, sets: &[String]) -> Result<Experiment, CliError> {
-    spec::read(path, sets).map_err(|error| match spec::pretraining::is_pretraining(path) {
-        true => CliError {
-            hint: Some(format!("`repro pretrain {0}` runs it, `repro pretrain {0} --plan` shows it", path.display())),
-            ..CliError::new(Exit::Usage, format!("{}: a pre-training, expected an experiment", path.display()))
-        },
-        false => error.into(),
+    spec::read(path, sets).map_err(|error| {
+        match spec::pretraining::is_pretraining(path) && !spec::pretraining::is_experiment(path) {
+            true => CliError {
+                hint: Some(format!(
+                    "`repro pretrain {0}` runs it, `repro pretrain {0} --plan` shows it",
+                    path.display()
+                )),
+                ..CliError::new(Exit::Usage, format!("{}: a pre-training, expected an experiment", path.display()))
+            },
+            false => error.into(),
+        }
     })
 }
 

@@ -78,12 +78,14 @@ pub fn run(args: &PretrainArgs, console: &Console) -> Result<Exit, CliError> {
 
 fn read(args: &PretrainArgs) -> Result<PretrainingSpec, CliError> {
     let path = find_pretraining(&args.spec)?;
-    pretraining::read(&path, &args.sets).map_err(|error| match pretraining::is_experiment(&path) {
-        true => CliError {
-            hint: Some(format!("it fine-tunes: `repro run {}`", args.spec.display())),
-            ..CliError::new(Exit::Usage, format!("{}: an experiment, expected a pre-training", path.display()))
-        },
-        false => error.into(),
+    pretraining::read(&path, &args.sets).map_err(|error| {
+        match pretraining::is_experiment(&path) && !pretraining::is_pretraining(&path) {
+            true => CliError {
+                hint: Some(format!("it fine-tunes: `repro run {}`", args.spec.display())),
+                ..CliError::new(Exit::Usage, format!("{}: an experiment, expected a pre-training", path.display()))
+            },
+            false => error.into(),
+        }
     })
 }
 

@@ -111,7 +111,8 @@ pub(super) fn after_run(
     let table = made.keys().find(|name| name.ends_with(".md")).map(|name| out.join(name).display().to_string());
     let plots = made.keys().filter(|name| name.ends_with(".svg")).count();
     if let Some(table) = table {
-        console.note(&format!("table      {table}, {plots} plots beside `tables`"));
+        let plots = if plots == 1 { "1 plot".to_owned() } else { format!("{plots} plots") };
+        console.note(&format!("table      {table}, {plots} beside `tables`"));
     }
     Ok(())
 }

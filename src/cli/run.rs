@@ -11,7 +11,7 @@ use crate::fetch::{FetchError, Repository, is_local_checkpoint};
 use crate::paper::Published;
 use crate::pipeline::{Keep, Pipeline, PipelineError, PlanOutcome};
 use crate::plan::{Plan, Run};
-use crate::record::{Record, Status};
+use crate::record::{Record, Status, Store};
 use crate::report::{experiment_table, terminal_table};
 use crate::spec::Experiment;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -44,14 +44,15 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     // More jobs than runs would only leave threads idle.
     let jobs = args.jobs.min(plan.runs.len());
     let processor = args.common.processor()?.share(jobs);
-    tell_absent(&plan, console)?;
+    let output = args.common.output(&experiment);
+    tell_absent(&still_to_run(&plan, &Store::new(&output.records), args.retry_failed), console)?;
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let pipeline = Pipeline {
         hub: hub.as_ref(),
         processor,
         observer: observer.as_ref(),
-        output: args.common.output(&experiment),
+        output,
         keep: keep(&args.common.keep, &plan)?,
         jobs,
         retry_failed: args.retry_failed,
@@ -62,23 +63,38 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let outcome = pipeline.run(&plan)?;
     drop(observer);
     print_results(&outcome, &published, &experiment, console);
-    if !outcome.records.is_empty() {
-        report::after_run(&experiment, &published, &out, console)?;
+    let written = match outcome.records.is_empty() {
+        true => Ok(()),
+        false => report::after_run(&experiment, &published, &out, console),
+    };
+    let exit = conclude(&outcome, console);
+    if let Err(error) = written {
+        // How the runs ended is more than a table that can be made again.
+        console.error(&error);
+        return Ok(if exit == Exit::Fine { error.exit } else { exit });
     }
-    Ok(conclude(&outcome, console))
+    Ok(exit)
+}
+
+/// Runs without a record, or with one of a failure that is to be tried again.
+fn still_to_run<'a>(plan: &'a Plan, store: &Store, retry_failed: bool) -> Vec<&'a Run> {
+    let again = |record: Record| retry_failed && matches!(record.status, Status::Failed(_));
+    // A record that cannot be read is told where it is looked for next.
+    let waits = |run: &&Run| store.find(&run.id.0).is_ok_and(|record| record.is_none_or(again));
+    plan.runs.iter().filter(waits).collect()
 }
 
 /// Checkpoints that are folders of this machine and are not there, before anything is fetched.
-fn tell_absent(plan: &Plan, console: &Console) -> Result<(), CliError> {
-    let absent = |run: &&Run| {
+fn tell_absent(runs: &[&Run], console: &Console) -> Result<(), CliError> {
+    let absent = |run: &&&Run| {
         let name = &run.checkpoint.name;
-        run.start_from.is_empty() && is_local_checkpoint(name) && !Path::new(name).join("config.json").is_file()
+        run.start_from.is_empty() && is_local_checkpoint(name) && !Path::new(name).is_dir()
     };
-    let names: BTreeSet<&str> = plan.runs.iter().filter(absent).map(|run| run.checkpoint.name.as_str()).collect();
+    let names: BTreeSet<&str> = runs.iter().filter(absent).map(|run| run.checkpoint.name.as_str()).collect();
     for name in &names {
         let hub = Repository::model(name, None);
         let error = FetchError::NoFolder { repository: Box::new(hub), folder: PathBuf::from(name) };
-        if plan.runs.iter().all(|run| names.contains(run.checkpoint.name.as_str())) {
+        if runs.iter().all(|run| names.contains(run.checkpoint.name.as_str())) {
             return Err(error.into());
         }
         console.note(&format!("absent     {error}: its runs will fail"));

@@ -124,7 +124,7 @@ fn body(input: &ExportInput) -> String {
 /// The task, and whose rows it was where they are not its own.
 fn rows_of(input: &ExportInput) -> String {
     let (title, data) = (input.task.title, &input.record.data);
-    match data == input.task.dataset.repository {
+    match input.task.has_own_rows(data) {
         true => title.into(),
         false if is_synthetic(data) => format!("{title} of `{data}` (synthetic)"),
         false => format!("{title} of `{data}`"),

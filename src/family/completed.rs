@@ -48,10 +48,12 @@ impl Completed {
     }
 }
 
-/// The family whose `model_type` is the longest in a checkpoint's name.
+/// The family whose `model_type` is the longest in a checkpoint's name, as a word's beginning: transformers knows others that end
+/// in one of these (`camembert`, `mobilebert`).
 fn named(name: &str) -> Option<&'static Family> {
-    let held = FAMILIES.iter().filter(|family| !family.class.is_empty() && name.contains(family.model_type));
-    held.max_by_key(|family| family.model_type.len())
+    let begins = |at: usize| name[..at].chars().next_back().is_none_or(|before| "/-_".contains(before));
+    let holds = |family: &&Family| name.match_indices(family.model_type).any(|(at, _)| begins(at));
+    FAMILIES.iter().filter(|family| !family.class.is_empty()).filter(holds).max_by_key(|family| family.model_type.len())
 }
 
 /// Adds the defaults of the family's class for what is absent.
@@ -114,6 +116,7 @@ mod tests {
         let found = |name: &str| named(name).map(|family| family.model_type);
         assert_eq!(found("FacebookAI/xlm-roberta-base"), Some("xlm-roberta"));
         assert_eq!(found("distilbert/distilbert-base-uncased"), Some("distilbert"));
+        assert_eq!((found("almanach/camembert-base"), found("./deberta-m")), (None, None));
         let error = Completed::read(MINIATURE, "a/miniature").unwrap_err().to_string();
         assert!(error.starts_with("unknown model_type `(none)`, expected one of: bert"), "{error}");
     }

@@ -150,7 +150,7 @@ impl Fields<'_> {
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
             bilstm_layers: 0,
-            initializer_range: None,
+            initializer_range: self.initializer_range()?,
             labels: self.labels(),
         })
     }
@@ -166,7 +166,7 @@ impl Fields<'_> {
             character_size: embedding.count("dim")?,
             max_characters: characters.room()?,
             filters: characters.filters()?,
-            highway_layers: characters.count("n_highway")?,
+            highway_layers: characters.layers("n_highway")?,
             cell_size: lstm.count("dim")?,
             cell_clip: lstm.bound("cell_clip")?,
             projection_clip: lstm.bound("proj_clip")?,
@@ -187,7 +187,7 @@ impl Fields<'_> {
     fn texts(&mut self) -> Result<Texts, ConfigError> {
         Ok(Texts {
             hidden_size: self.count("text_hidden_size")?,
-            num_layers: self.count("text_num_layers")?,
+            num_layers: self.layers("text_num_layers")?,
             attention: self.flag("text_attention")?,
             classifier_size: self.count("classifier_hidden_size")?,
             count: 1,

@@ -151,7 +151,7 @@ impl<'a> Fields<'a> {
             layerwise_lr_decay: 1.0,
             auxiliary_lm: 0.0,
             bilstm_layers: 0,
-            initializer_range: None,
+            initializer_range: self.initializer_range()?,
             labels: self.labels(),
         })
     }
@@ -210,7 +210,7 @@ impl<'a> Fields<'a> {
     }
 
     /// How a new head begins where the recipe asks for what the checkpoint says.
-    fn initializer_range(&mut self) -> Result<Option<f64>, ConfigError> {
+    pub fn initializer_range(&mut self) -> Result<Option<f64>, ConfigError> {
         match self.get("initializer_range") {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_f64().filter(|value| (0.0..=10.0).contains(value)) {

@@ -210,6 +210,10 @@ fn trained_vocabulary(
     let wanted = format!("{:#}\n", json!({"size": size, "lower_case": lower_case, "corpus": bytes_of(paths)?}));
     let known = std::fs::read_to_string(&made_of).is_ok_and(|known| known == wanted);
     if !(known && path.exists()) {
+        if ["model", "snapshot"].iter().any(|name| folder.join(name).exists()) {
+            let reason = "what was trained in it read another corpus: `vocabulary.json` differs".to_owned();
+            return Err(PretrainError::Occupied { folder: folder.to_path_buf(), reason });
+        }
         // The files to come are this run's, should it be killed between them.
         atomic::write(&made_of, b"{}\n").map_err(unwritten(&made_of))?;
         let read = |done: usize| tell(observer, (Stage::Dataset, "texts for the vocabulary"), (done, paths.len()));

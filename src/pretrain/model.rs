@@ -2,10 +2,11 @@
 
 use super::PretrainError;
 use super::masking::Masking;
+use super::start;
 use super::vocabulary::{self, Vocabulary};
 use crate::engine::Processor;
 use crate::engine::fast::cpu::MICRO_BATCH;
-use crate::estimate::{BatchShape, memory_of, snapshot_memory};
+use crate::estimate::{BatchShape, memory_of, parameter_count, snapshot_memory};
 use crate::family::EncoderConfig;
 use crate::plan::EngineKind;
 use crate::spec::pretraining::{PretrainingSpec, VocabularySource};
@@ -21,7 +22,12 @@ pub fn config(spec: &PretrainingSpec, vocabulary: Option<&Vocabulary>) -> Value 
     let model = &spec.model;
     let size = match (vocabulary, &spec.vocabulary) {
         (None, VocabularySource::Train { size, .. }) => vocabulary::rounded(*size),
-        _ => vocabulary.map_or(0, |vocabulary| vocabulary::rounded(vocabulary.len)),
+        // Released checkpoints have as many rows as tokens.
+        (Some(vocabulary), _) => {
+            let theirs = spec.start_from.as_deref().and_then(start::vocab_size).filter(|size| *size >= vocabulary.len);
+            theirs.unwrap_or_else(|| vocabulary::rounded(vocabulary.len))
+        }
+        (None, VocabularySource::File(_)) => 0,
     };
     json!({
         "model_type": "bert",
@@ -67,6 +73,11 @@ pub fn memory(spec: &PretrainingSpec, encoder: &EncoderConfig, engine: EngineKin
     step + logits + snapshot_memory(encoder, Head::Pretraining, LABELS)
 }
 
+/// The part of it that no shape of the sequences changes: parameters, their gradient and two moments.
+pub fn least_memory(encoder: &EncoderConfig) -> u64 {
+    16 * parameter_count(encoder, Head::Pretraining, LABELS)
+}
+
 /// Fails where a step takes more memory than this process can ever have.
 ///
 /// # Errors
@@ -97,6 +108,29 @@ pub fn room() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// bert-base-uncased has a row for each of its 30,522 tokens; what begins from nothing has a multiple of eight.
+    #[test]
+    fn a_start_keeps_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##c", "."];
+        std::fs::write(folder.path().join("vocab.txt"), own.join("\n")).unwrap();
+        std::fs::write(folder.path().join("config.json"), "{\"vocab_size\": 9}").unwrap();
+        let path = folder.path().join("small.yaml");
+        let text = format!(
+            "name: small\ncorpus: a.txt\nvocabulary: {}\nmodel: {{hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1}}\n\
+             train: {{batch_size: 1, steps: 1, learning_rate: 1e-3}}\n",
+            folder.path().join("vocab.txt").display()
+        );
+        let size = |more: String| {
+            std::fs::write(&path, format!("{text}{more}")).unwrap();
+            let spec = crate::spec::pretraining::read(&path, &[]).unwrap();
+            let vocabulary = Vocabulary::read(&folder.path().join("vocab.txt")).unwrap();
+            config(&spec, Some(&vocabulary))["vocab_size"].clone()
+        };
+        assert_eq!(size(String::new()), 16);
+        assert_eq!(size(format!("start_from: {}\n", folder.path().display())), 9);
+    }
 
     #[test]
     fn what_has_no_room_is_refused_and_an_unknown_limit_refuses_nothing() {

@@ -86,6 +86,10 @@ impl Pretraining<'_> {
         if let Some(report) = claim.finished()? {
             return Ok(Finished { end: End::Finished, before: true, report, model: Some(self.folder.join("model")) });
         }
+        let needed = model::memory(self.spec, &encoder, self.engine, &self.processor);
+        if let Err(tight) = model::check_room(needed, model::room()) {
+            self.observer.observe(&Event::Warning(format!("{tight}; with short sequences it is less")));
+        }
         let mut engine = self.engine(encoder)?;
         self.idle.store(false, Ordering::SeqCst);
         let outcome = self.train(&corpus, engine.as_mut())?;
@@ -104,7 +108,7 @@ impl Pretraining<'_> {
         };
         let config = model::config(self.spec, given.as_ref());
         let encoder = model::encoder(self.spec, &config)?;
-        model::check_room(model::memory(self.spec, &encoder, self.engine, &self.processor), model::room())?;
+        model::check_room(model::least_memory(&encoder), model::room())?;
         if let (Some(folder), Some(vocabulary)) = (&self.spec.start_from, &given) {
             start::check(folder, &config, vocabulary)?;
         }

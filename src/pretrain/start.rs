@@ -26,6 +26,13 @@ const SHAPE: [&str; 11] = [
     "is_decoder",
 ];
 
+/// Rows of the word embeddings of a folder's model, if its `config.json` says so.
+pub fn vocab_size(folder: &Path) -> Option<usize> {
+    let text = std::fs::read_to_string(folder.join("config.json")).ok()?;
+    let config: Value = serde_json::from_str(&text).ok()?;
+    config["vocab_size"].as_u64().map(|size| size as usize)
+}
+
 /// Fails where the folder's model is not of the spec's shape or its vocabulary another one.
 ///
 /// # Errors

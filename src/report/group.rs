@@ -131,7 +131,7 @@ pub struct Group<'a> {
 impl Group<'_> {
     /// Whether the rows are those of the task's own repository or of the official files.
     pub fn has_own_rows(&self) -> bool {
-        [self.task.dataset.repository, "folder"].contains(&self.data.repository.as_str())
+        self.task.has_own_rows(&self.data.repository)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A source states its recipes under `hyperparameters`: those that a row points to, for all its tasks or for each, else the
 //! one for the task by id (`squad_v2`), else `glue`. What a paper leaves open is filled from its released code, where that
-//! is on file. What [`terms`] have no word for is said to be not compared.
+//! is on file. What [`terms`] have no word for is said to be not compared; what a recipe leaves to the checkpoint, its dropout,
+//! counts as the paper's.
 
 mod terms;
 

@@ -156,6 +156,11 @@ pub struct Task {
 }
 
 impl Task {
+    /// Whether rows are the task's own: of its repository, or its original files in a folder.
+    pub fn has_own_rows(&self, data: &str) -> bool {
+        [self.dataset.repository, "folder"].contains(&data)
+    }
+
     /// The metric that selection and the headline use.
     pub fn primary_metric(&self) -> Metric {
         self.metrics[0]

@@ -47,9 +47,17 @@ fn robertas_recipes_are_on_file_for_every_task() {
     for name in ["roberta-base", "roberta-large", "roberta-large-longer"] {
         for (task, notes) in notes(name, &|_| {}) {
             assert!(!notes.contains("not on file") && !notes.contains("not compared"), "{name}, {task}: {notes}");
-            for field in
-                ["epochs", "warmup", "learning_rate", "batch_size", "max_grad_norm", "weight_decay", "beta", "schedule"]
-            {
+            for field in [
+                "epochs",
+                "warmup",
+                "learning_rate",
+                "batch_size",
+                "max_grad_norm",
+                "weight_decay",
+                "beta1",
+                "beta2",
+                "schedule",
+            ] {
                 assert!(!notes.contains(&format!("{field} ")), "{name}, {task}: {notes}");
             }
         }

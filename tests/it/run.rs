@@ -121,6 +121,13 @@ fn a_checkpoint_that_should_be_a_folder_here_is_missed_before_anything_is_fetche
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("absent     ") && said.contains("failed     sst2 · ./nowhere/model"), "{said}");
+    // What is recorded needs no checkpoint any more, and a table that cannot be written does not hide how runs ended.
+    std::fs::remove_dir_all(folder.path().join("out/tables")).unwrap();
+    std::fs::write(folder.path().join("out/tables"), "").unwrap();
+    let output = run("[./nowhere/model, repro/bert-tiny]");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(!said.contains("absent     ") && said.contains("cannot write `"), "{said}");
 }
 
 #[test]

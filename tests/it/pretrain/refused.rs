@@ -72,6 +72,7 @@ fn a_finished_pre_training_is_neither_written_over_nor_trained_again() {
     let (file, out) = (spec(folder.path()), folder.path().join("out"));
     let sets = ["--set", "train.steps=6", "--set", "train.snapshot_steps=7"];
     assert!(finish(&file, &out, &sets).status.success());
+    let vocabulary = fs::read(out.join("vocab.txt")).unwrap();
     let (model, curve) = (weights(&out), fs::metadata(out.join("curve.csv")).unwrap().modified().unwrap());
     assert!(!out.join("snapshot").exists());
     let output = finish(&file, &out, &[&sets[..], &["--set", "train.learning_rate=1e-5"]].concat());
@@ -86,8 +87,8 @@ fn a_finished_pre_training_is_neither_written_over_nor_trained_again() {
     fs::write(folder.path().join("text/b.txt"), "Another text.\n").unwrap();
     let output = finish(&file, &out, &sets);
     let said = refused(&output, folder.path());
-    assert!(said.contains("what was trained in it read another corpus: `corpus.documents` differs"), "{said}");
-    assert!(weights(&out) == model);
+    assert!(said.contains("what was trained in it read another corpus: `vocabulary.json` differs"), "{said}");
+    assert!(weights(&out) == model && fs::read(out.join("vocab.txt")).unwrap() == vocabulary);
     assert_eq!(fs::metadata(out.join("curve.csv")).unwrap().modified().unwrap(), curve);
 }
 
