@@ -6,11 +6,11 @@
 use super::common::{experiments, find, read_experiment};
 use super::{CliError, Console};
 use crate::exit::Exit;
+use crate::export::atomic;
 use crate::paper::Published;
 use crate::record::{Listing, Record, Store};
 use crate::report::{Compare, Files, experiment_table, files, terminal_table};
 use crate::spec::Experiment;
-use crate::temporary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -138,10 +138,8 @@ fn put(files: &Files, out: &Path) -> Result<Vec<String>, CliError> {
             continue;
         }
         let folder = path.parent().unwrap_or(out);
-        let beside = temporary::beside(&path);
         fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&beside, text))
-            .and_then(|()| fs::rename(&beside, &path))
+            .and_then(|()| atomic::write(&path, text.as_bytes()))
             .map_err(|error| usage(format!("cannot write `{}`: {error}", path.display())))?;
         written.push(path.display().to_string());
     }

@@ -45,7 +45,7 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     let jobs = args.jobs.min(plan.runs.len());
     let processor = args.common.processor()?.share(jobs);
     let output = args.common.output(&experiment);
-    tell_absent(&still_to_run(&plan, &Store::new(&output.records), args.retry_failed), console)?;
+    tell_absent(&plan, &Store::new(&output.records), args.retry_failed, console)?;
     let hub = args.common.open_hub(&experiment)?;
     let observer = console.observer();
     let pipeline = Pipeline {
@@ -76,25 +76,25 @@ pub fn run(args: &RunArgs, console: &Console) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-/// Runs without a record, or with one of a failure that is to be tried again.
-fn still_to_run<'a>(plan: &'a Plan, store: &Store, retry_failed: bool) -> Vec<&'a Run> {
+/// Checkpoints that are folders of this machine and are not there, before anything is fetched; what is recorded already, and not
+/// a failure to be tried again, needs none.
+fn tell_absent(plan: &Plan, store: &Store, retry_failed: bool, console: &Console) -> Result<(), CliError> {
     let again = |record: Record| retry_failed && matches!(record.status, Status::Failed(_));
     // A record that cannot be read is told where it is looked for next.
     let waits = |run: &&Run| store.find(&run.id.0).is_ok_and(|record| record.is_none_or(again));
-    plan.runs.iter().filter(waits).collect()
-}
-
-/// Checkpoints that are folders of this machine and are not there, before anything is fetched.
-fn tell_absent(runs: &[&Run], console: &Console) -> Result<(), CliError> {
-    let absent = |run: &&&Run| {
+    let absent = |run: &&Run| {
         let name = &run.checkpoint.name;
         run.start_from.is_empty() && is_local_checkpoint(name) && !Path::new(name).is_dir()
     };
-    let names: BTreeSet<&str> = runs.iter().filter(absent).map(|run| run.checkpoint.name.as_str()).collect();
-    for name in &names {
+    // Records are read for those alone, and for the rest where there are any.
+    let missed = plan.runs.iter().filter(absent).filter(waits);
+    let names: BTreeSet<&str> = missed.map(|run| run.checkpoint.name.as_str()).collect();
+    let none_left =
+        !names.is_empty() && plan.runs.iter().filter(waits).all(|run| names.contains(run.checkpoint.name.as_str()));
+    for name in names {
         let hub = Repository::model(name, None);
         let error = FetchError::NoFolder { repository: Box::new(hub), folder: PathBuf::from(name) };
-        if runs.iter().all(|run| names.contains(run.checkpoint.name.as_str())) {
+        if none_left {
             return Err(error.into());
         }
         console.note(&format!("absent     {error}: its runs will fail"));

@@ -136,9 +136,10 @@ fn check(task: &Task, recipe: &Recipe) -> Result<(), PlanError> {
         return impossible(text.into());
     }
     if recipe.context_sentences > 0 && task.head != Head::Tokens {
-        let text = "`context_sentences` is {}, expected 0: the rows of {} have no neighbours";
-        let text = text.replacen("{}", &recipe.context_sentences.to_string(), 1).replacen("{}", task.title, 1);
-        return impossible(text);
+        return impossible(format!(
+            "`context_sentences` is {}, expected 0: the rows of {} have no neighbours",
+            recipe.context_sentences, task.title
+        ));
     }
     if let Some(reason) = no_bilstm(recipe).filter(|_| recipe.bilstm_layers > 0) {
         return impossible(format!("`bilstm_layers` is {}, expected 0: {reason}", recipe.bilstm_layers));

@@ -28,9 +28,14 @@ const SHAPE: [&str; 11] = [
 
 /// Rows of the word embeddings of a folder's model, if its `config.json` says so.
 pub fn vocab_size(folder: &Path) -> Option<usize> {
-    let text = std::fs::read_to_string(folder.join("config.json")).ok()?;
-    let config: Value = serde_json::from_str(&text).ok()?;
-    config["vocab_size"].as_u64().map(|size| size as usize)
+    read_config(folder).ok()?["vocab_size"].as_u64().map(|size| size as usize)
+}
+
+fn read_config(folder: &Path) -> Result<Value, PretrainError> {
+    let bad = |reason: String| PretrainError::Start { folder: folder.to_path_buf(), reason };
+    let text = std::fs::read_to_string(folder.join("config.json"));
+    let text = text.map_err(|error| bad(format!("config.json: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| bad(format!("config.json: {error}")))
 }
 
 /// Fails where the folder's model is not of the spec's shape or its vocabulary another one.
@@ -39,9 +44,7 @@ pub fn vocab_size(folder: &Path) -> Option<usize> {
 /// No folder with a `config.json` and a vocabulary, the field in which it differs, or the token.
 pub fn check(folder: &Path, config: &Value, vocabulary: &Vocabulary) -> Result<(), PretrainError> {
     let bad = |reason: String| PretrainError::Start { folder: folder.to_path_buf(), reason };
-    let text = std::fs::read_to_string(folder.join("config.json"));
-    let text = text.map_err(|error| bad(format!("config.json: {error}")))?;
-    let theirs: Value = serde_json::from_str(&text).map_err(|error| bad(format!("config.json: {error}")))?;
+    let theirs = read_config(folder)?;
     // What leaves `is_decoder` out reads both ways.
     let usual = |field: &str| if field == "is_decoder" { Value::Bool(false) } else { Value::Null };
     let of = |config: &Value, field: &str| config.get(field).cloned().unwrap_or_else(|| usual(field));

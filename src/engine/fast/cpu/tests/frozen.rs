@@ -73,16 +73,7 @@ fn a_sequence_through_a_bilstm_gives_what_it_gives_alone() {
                 _ => unreachable!("no other head is asked for"),
             };
             for (at, row) in rows(&all).iter().enumerate().step_by(3) {
-                let tokens = all.cumulative_lengths[at] as usize..all.cumulative_lengths[at + 1] as usize;
-                let alone = Batch {
-                    input_ids: all.input_ids[tokens.clone()].to_vec(),
-                    token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
-                    cumulative_lengths: vec![0, tokens.len() as u32],
-                    together: 1,
-                    contexts: Vec::new(),
-                    targets: crate::encode::Targets::Hidden,
-                };
-                let alone = rows(&alone);
+                let alone = rows(&alone(&all, at));
                 assert!(distance(row, &alone[0]) < 1e-5, "{head:?}: {row:?} {alone:?}");
             }
         }

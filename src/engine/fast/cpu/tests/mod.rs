@@ -305,6 +305,19 @@ fn a_restored_engine_ends_with_the_bytes_of_an_uninterrupted_one() {
     assert_eq!(whole.save().unwrap(), resumed.save().unwrap());
 }
 
+/// One sequence of a batch, without its target.
+fn alone(all: &Batch, at: usize) -> Batch {
+    let tokens = all.cumulative_lengths[at] as usize..all.cumulative_lengths[at + 1] as usize;
+    Batch {
+        input_ids: all.input_ids[tokens.clone()].to_vec(),
+        token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
+        cumulative_lengths: vec![0, tokens.len() as u32],
+        together: 1,
+        contexts: Vec::new(),
+        targets: crate::encode::Targets::Hidden,
+    }
+}
+
 // A product's sum runs in one order whatever else is in its panel: a sequence's logits are equal to the bit when its
 // lanes are used alike, and within rounding when a narrower tile is used.
 #[test]
@@ -313,16 +326,7 @@ fn a_sequence_gives_what_it_gives_alone() {
     let all = batch(Head::Classification, 3, 9, 0);
     let Logits::Sequence(together) = engine.predict(&all).unwrap().logits else { unreachable!() };
     for (at, row) in together.iter().enumerate() {
-        let tokens = all.cumulative_lengths[at] as usize..all.cumulative_lengths[at + 1] as usize;
-        let alone = Batch {
-            input_ids: all.input_ids[tokens.clone()].to_vec(),
-            token_type_ids: all.token_type_ids[tokens.clone()].to_vec(),
-            cumulative_lengths: vec![0, tokens.len() as u32],
-            together: 1,
-            contexts: Vec::new(),
-            targets: crate::encode::Targets::Hidden,
-        };
-        let Logits::Sequence(alone) = engine.predict(&alone).unwrap().logits else { unreachable!() };
+        let Logits::Sequence(alone) = engine.predict(&alone(&all, at)).unwrap().logits else { unreachable!() };
         assert!(distance(row, &alone[0]) < 1e-5, "{row:?} {alone:?}");
     }
 }
